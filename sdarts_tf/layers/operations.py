@@ -1,0 +1,235 @@
+"""The candidate operations, each for all edges that leave one node.
+
+Definitions: `sota/cnn/operations.py` of the official code; DARTS (Liu et al., ICLR 2019), section 2.
+"""
+
+import functools
+
+import tensorflow as tf
+
+from sdarts_tf.errors import InputError
+from sdarts_tf.layers import convolutions
+from sdarts_tf.layers.base import Layer
+from sdarts_tf.layers.blocks import FactorizedReduce
+from sdarts_tf.layers.normalization import BatchNormalization
+
+
+class Operation(Layer):
+    """A candidate on `edges` edges that leave one node: `[N, H, W, C]` -> `[N, H', W', edges * C]`, edge-major.
+
+    With `edges=1` it is the ordinary operation of a derived network. An operation that does the same on every edge is
+    `shared`: it is computed once, `[N, H', W', C]`, and weighted by its caller.
+
+    Args:
+        channels: C, of the input and of each edge's output.
+        stride: 1 or 2; H' = ceil(H / stride).
+        edges: number of edges, each with weights of its own.
+        affine: batch normalizations learn scale and offset (derived networks) or not (search).
+    """
+
+    shared = False
+
+    def __init__(self, channels, *, stride=1, edges=1, affine=False, **kwargs):
+        super().__init__(**kwargs)
+        self.channels, self.stride, self.edges, self.affine = channels, stride, edges, affine
+
+    def call(self, x, rectified=None, share=None, training=False, seed=None):
+        """Applies the operation.
+
+        Args:
+            x: the node's output `[N, H, W, C]`.
+            rectified: relu(x), if the caller has it already: it is computed once per node, not once per candidate.
+            share: `[edges]`, the weight of each edge's result; None means 1. Ignored by shared operations.
+            training: batch normalization on the batch's statistics.
+            seed: int32 `[2]`, read by random operations only.
+        """
+        raise NotImplementedError
+
+    def _kernel(self, name, shape, fan_in):
+        return self.add_weight(name=name, shape=shape, initializer=convolutions.fan_in_uniform(fan_in))
+
+    def _depthwise_kernel(self, name, size):
+        # PyTorch's fan-in of a depthwise kernel is k * k; Keras would count all channels.
+        return self._kernel(name, (size, size, self.edges * self.channels, 1), size * size)
+
+    def _pointwise_kernel(self, name):
+        return self._kernel(name, (1, 1, self.channels, self.edges * self.channels), self.channels)
+
+    def _normalization(self, name):
+        return BatchNormalization(self.edges * self.channels, affine=self.affine, name=name)
+
+    def _rectified(self, x, rectified):
+        return tf.nn.relu(x) if rectified is None else rectified
+
+    def _scale(self, share):
+        """The share of each edge as the scale of a batch normalization: weighting is free."""
+        return None if share is None else tf.repeat(share, self.channels)
+
+
+class Zero(Operation):
+    """`none`: zeros of the output's shape."""
+
+    shared = True
+
+    def call(self, x, rectified=None, share=None, training=False, seed=None):
+        return tf.zeros_like(convolutions.subsample(x, self.stride))
+
+
+class Noise(Operation):
+    """`noise`: fresh N(0, 1) of the output's shape, whatever the input, at evaluation too.
+
+    `draw(shape, seed)` makes the numbers; a test may put recorded ones in its place.
+    """
+
+    def __init__(self, channels, *, draw=tf.random.stateless_normal, **kwargs):
+        super().__init__(channels, **kwargs)
+        self.draw = draw
+
+    def call(self, x, rectified=None, share=None, training=False, seed=None):
+        shape = tf.shape(convolutions.subsample(x, self.stride))
+        noise = self.draw(tf.concat([shape[:3], [self.edges * self.channels]], 0), (0, 0) if seed is None else seed)
+        noise = tf.cast(noise, self.compute_dtype)
+        return noise if share is None else noise * tf.cast(self._scale(share), noise.dtype)
+
+
+class Pool(Operation):
+    """`max_pool_3x3`, `avg_pool_3x3`: 3x3, padded by one pixel that counts in neither the maximum nor the mean.
+
+    In search a batch normalization without scale and offset follows; in a derived network (`affine`) nothing does.
+    """
+
+    shared = True
+
+    def __init__(self, channels, *, kind, **kwargs):
+        super().__init__(channels, **kwargs)
+        self.kind = kind
+        self.normalization = None if self.affine else BatchNormalization(channels, affine=False)
+
+    def call(self, x, rectified=None, share=None, training=False, seed=None):
+        pooled = self._pool(x)
+        return pooled if self.normalization is None else self.normalization(pooled, training=training)
+
+    def _pool(self, x):
+        if self.stride == 1:
+            return tf.nn.pool(x, [3, 3], self.kind, padding="SAME")
+        borders = [[0, 0], [1, 1], [1, 1], [0, 0]]
+        if self.kind == "MAX":
+            return tf.nn.max_pool2d(tf.pad(x, borders, constant_values=x.dtype.min), 3, self.stride, "VALID")
+        real = tf.pad(tf.ones_like(x[:1, :, :, :1]), borders)
+        mean, share_of_real = (tf.nn.avg_pool2d(map, 3, self.stride, "VALID") for map in (tf.pad(x, borders), real))
+        return mean / share_of_real
+
+
+class Identity(Operation):
+    """`skip_connect` at stride 1."""
+
+    shared = True
+
+    def call(self, x, rectified=None, share=None, training=False, seed=None):
+        return x
+
+
+class ReducingSkip(Operation):
+    """`skip_connect` at stride 2: a factorized reduction that keeps the number of channels."""
+
+    def __init__(self, channels, **kwargs):
+        super().__init__(channels, **kwargs)
+        self.reduce = FactorizedReduce(channels, channels, edges=self.edges, affine=self.affine)
+
+    def call(self, x, rectified=None, share=None, training=False, seed=None):
+        return self.reduce(x, rectified, scale=self._scale(share), training=training)
+
+
+class SeparableConvolution(Operation):
+    """`sep_conv_k`: twice ReLU, depthwise k x k, 1x1, batch normalization; the stride is the first one's."""
+
+    def __init__(self, channels, *, kernel_size, **kwargs):
+        super().__init__(channels, **kwargs)
+        self.depthwise_kernels = [self._depthwise_kernel(f"depthwise_{i}", kernel_size) for i in range(2)]
+        self.pointwise_kernels = [self._pointwise_kernel(f"pointwise_{i}") for i in range(2)]
+        self.normalizations = [self._normalization(f"normalization_{i}") for i in range(2)]
+
+    def call(self, x, rectified=None, share=None, training=False, seed=None):
+        x = convolutions.repeat_for_edges(self._rectified(x, rectified), self.edges)
+        x = convolutions.depthwise(x, self.depthwise_kernels[0], stride=self.stride)
+        x = convolutions.pointwise(x, self.pointwise_kernels[0])
+        x = tf.nn.relu(self.normalizations[0](x, training=training))
+        x = convolutions.depthwise(x, self.depthwise_kernels[1])
+        x = convolutions.pointwise(x, self.pointwise_kernels[1])
+        return self.normalizations[1](x, scale=self._scale(share), training=training)
+
+
+class DilatedConvolution(Operation):
+    """`dil_conv_k`: ReLU, depthwise k x k with dilation 2, 1x1, batch normalization."""
+
+    def __init__(self, channels, *, kernel_size, **kwargs):
+        super().__init__(channels, **kwargs)
+        self.depthwise_kernel = self._depthwise_kernel("depthwise", kernel_size)
+        self.pointwise_kernel = self._pointwise_kernel("pointwise")
+        self.normalization = self._normalization("normalization")
+
+    def call(self, x, rectified=None, share=None, training=False, seed=None):
+        rectified = self._rectified(x, rectified)
+        height, width = x.shape[1:3]
+        if self.stride == 2:
+            # All taps of a dilated kernel at stride 2 lie on even rows and columns. (TensorFlow's own kernel silently
+            # computes wrong numbers for stride 2 with dilation 2.)
+            return self._convolve(convolutions.subsample(rectified, 2), share, training)
+        if height % 2 or width % 2:
+            return self._convolve(rectified, share, training, dilation=2)
+        return convolutions.from_phases(self._convolve(convolutions.to_phases(rectified), share, training))
+
+    def _convolve(self, x, share, training, dilation=1):
+        x = convolutions.repeat_for_edges(x, self.edges)
+        x = convolutions.depthwise(x, self.depthwise_kernel, dilation=dilation)
+        x = convolutions.pointwise(x, self.pointwise_kernel)
+        return self.normalization(x, scale=self._scale(share), training=training)
+
+
+class FactorizedConvolution(Operation):
+    """`conv_7x1_1x7`: ReLU, 1x7 then 7x1 convolution, batch normalization."""
+
+    def __init__(self, channels, **kwargs):
+        super().__init__(channels, **kwargs)
+        shapes = [(1, 7, channels, self.edges * channels), (7, 1, channels, self.edges * channels)]
+        self.kernels = [self._kernel(f"kernel_{i}", shape, 7 * channels) for i, shape in enumerate(shapes)]
+        self.normalization = self._normalization("normalization")
+
+    def call(self, x, rectified=None, share=None, training=False, seed=None):
+        x = convolutions.repeat_for_edges(self._rectified(x, rectified), self.edges)
+        x = tf.nn.conv2d(tf.pad(x, [[0, 0], [0, 0], [3, 3], [0, 0]]), self.kernels[0], [1, self.stride], "VALID")
+        x = tf.nn.conv2d(tf.pad(x, [[0, 0], [3, 3], [0, 0], [0, 0]]), self.kernels[1], [self.stride, 1], "VALID")
+        return self.normalization(x, scale=self._scale(share), training=training)
+
+
+def skip_connect(channels, *, stride=1, **kwargs):
+    """`skip_connect`: the identity at stride 1, a reducing skip at stride 2."""
+    return (Identity if stride == 1 else ReducingSkip)(channels, stride=stride, **kwargs)
+
+
+OPERATIONS = {
+    "none": Zero,
+    "noise": Noise,
+    "max_pool_3x3": functools.partial(Pool, kind="MAX"),
+    "avg_pool_3x3": functools.partial(Pool, kind="AVG"),
+    "skip_connect": skip_connect,
+    "sep_conv_3x3": functools.partial(SeparableConvolution, kernel_size=3),
+    "sep_conv_5x5": functools.partial(SeparableConvolution, kernel_size=5),
+    "sep_conv_7x7": functools.partial(SeparableConvolution, kernel_size=7),
+    "dil_conv_3x3": functools.partial(DilatedConvolution, kernel_size=3),
+    "dil_conv_5x5": functools.partial(DilatedConvolution, kernel_size=5),
+    "conv_7x1_1x7": FactorizedConvolution,
+}
+
+
+def build(operation, channels, **kwargs):
+    """The layer of `operation`; InputError lists the known names.
+
+    Example:
+        >>> layer = build("sep_conv_3x3", 4, stride=2, edges=3)
+        >>> layer(tf.zeros([1, 8, 8, 4])).shape
+        TensorShape([1, 4, 4, 12])
+    """
+    if operation not in OPERATIONS:
+        raise InputError(f"Unknown operation {operation!r}; choose from {', '.join(sorted(OPERATIONS))}.")
+    return OPERATIONS[operation](channels, **kwargs)
