@@ -1,0 +1,163 @@
+"""Official PyTorch state dicts <-> the variables of a supernet.
+
+Names: `sota/cnn/model_search.py` and `operations.py` of the official code. One of our variables may hold the weights of
+several edges, and one of our batch normalizations may stand for several official ones that see the same numbers.
+"""
+
+import dataclasses
+from typing import Callable, Iterator, Mapping
+
+import keras
+import numpy as np
+
+from sdarts_tf.errors import InputError
+from sdarts_tf.layers import blocks, operations
+
+
+def _convolution(array):
+    return array.transpose(2, 3, 1, 0)
+
+
+def _depthwise(array):
+    return array.transpose(2, 3, 0, 1)
+
+
+def _linear(array):
+    return array.transpose()
+
+
+def _vector(array):
+    return array
+
+
+# Layout -> (from PyTorch's axes to ours, back, our axis along which edges are joined).
+_LAYOUTS: dict[str, tuple[Callable, Callable, int]] = {
+    "convolution": (_convolution, lambda array: array.transpose(3, 2, 0, 1), 3),
+    "depthwise": (_depthwise, lambda array: array.transpose(2, 3, 0, 1), 2),
+    "linear": (_linear, _linear, 1),
+    "vector": (_vector, _vector, 0),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """One of our variables and the official tensors that it holds.
+
+    Args:
+        variable: a Keras variable.
+        names: official names, one for each edge, in the order in which the edges are joined.
+        layout: a key of `_LAYOUTS`.
+        copies: official names that hold the same numbers as `names[0]`.
+    """
+
+    variable: keras.Variable
+    names: tuple[str, ...]
+    layout: str
+    copies: tuple[str, ...] = ()
+
+    def join(self, tensors: list[np.ndarray]) -> np.ndarray:
+        """Official tensors, in the order of `names`, as one array in our layout."""
+        to_ours, _, axis = _LAYOUTS[self.layout]
+        return np.concatenate([to_ours(tensor) for tensor in tensors], axis=axis)
+
+    def split(self, array: np.ndarray) -> dict[str, np.ndarray]:
+        """The inverse of `join`, by name, copies included."""
+        _, to_official, axis = _LAYOUTS[self.layout]
+        pieces = np.split(np.asarray(array), len(self.names), axis=axis)
+        parts = {name: to_official(piece) for name, piece in zip(self.names, pieces, strict=True)}
+        return parts | {name: parts[self.names[0]] for name in self.copies}
+
+
+def entries(model) -> Iterator[Entry]:
+    """How the variables of a supernet stand in the official state dict."""
+    yield Entry(model.stem.kernel, ("stem.0.weight",), "convolution")
+    yield from _normalization(model.stem.normalization, ["stem.1"])
+    for index, cell in enumerate(model.cells):
+        prefix = f"cells.{index}"
+        for number, layer in enumerate(cell.preprocess):
+            yield from _preprocess(layer, [f"{prefix}.preprocess{number}"])
+        for mixed in cell.mixed:
+            for operation, places in zip(mixed.operations, mixed.places.values(), strict=True):
+                yield from _operation(operation, [f"{prefix}._ops.{row}._ops.{column}" for row, column in places])
+    yield Entry(model.classifier.kernel, ("classifier.weight",), "linear")
+    yield Entry(model.classifier.bias, ("classifier.bias",), "vector")
+
+
+def _entry(variable, prefixes, suffix, layout):
+    return Entry(variable, tuple(f"{prefix}.{suffix}" for prefix in prefixes), layout)
+
+
+def _normalization(layer, prefixes):
+    variables = {"running_mean": layer.moving_mean, "running_var": layer.moving_variance}
+    if layer.affine:
+        variables |= {"weight": layer.gamma, "bias": layer.beta}
+    for suffix, variable in variables.items():
+        yield _entry(variable, prefixes, suffix, "vector")
+
+
+def _preprocess(layer, prefixes):
+    if isinstance(layer, blocks.FactorizedReduce):
+        for number, kernel in enumerate(layer.kernels, start=1):
+            yield _entry(kernel, prefixes, f"conv_{number}.weight", "convolution")
+        yield from _normalization(layer.normalization, [f"{prefix}.bn" for prefix in prefixes])
+    else:
+        yield _entry(layer.kernel, prefixes, "op.1.weight", "convolution")
+        yield from _normalization(layer.normalization, [f"{prefix}.op.2" for prefix in prefixes])
+
+
+def _operation(operation, prefixes):
+    match operation:
+        case operations.ReducingSkip():
+            yield from _preprocess(operation.reduce, prefixes)
+        case operations.SeparableConvolution():
+            for half, start in enumerate((1, 5)):
+                yield _entry(operation.depthwise_kernels[half], prefixes, f"op.{start}.weight", "depthwise")
+                yield _entry(operation.pointwise_kernels[half], prefixes, f"op.{start + 1}.weight", "convolution")
+                names = [f"{prefix}.op.{start + 2}" for prefix in prefixes]
+                yield from _normalization(operation.normalizations[half], names)
+        case operations.DilatedConvolution():
+            yield _entry(operation.depthwise_kernel, prefixes, "op.1.weight", "depthwise")
+            yield _entry(operation.pointwise_kernel, prefixes, "op.2.weight", "convolution")
+            yield from _normalization(operation.normalization, [f"{prefix}.op.3" for prefix in prefixes])
+        case operations.FactorizedConvolution():
+            for number, kernel in enumerate(operation.kernels):
+                yield _entry(kernel, prefixes, f"{number + 1}.weight", "convolution")
+            yield from _normalization(operation.normalization, [f"{prefix}.3" for prefix in prefixes])
+        case operations.Pool() if operation.normalization is not None:
+            # Every edge that leaves a node pools the same map, so all official copies hold the same statistics.
+            for entry in _normalization(operation.normalization, [f"{prefix}.1" for prefix in prefixes]):
+                yield dataclasses.replace(entry, names=entry.names[:1], copies=entry.names[1:])
+
+
+def assign(model, state: Mapping[str, np.ndarray]) -> None:
+    """Puts an official state dict into a supernet. Strict: every name must be known, present and of the right shape.
+
+    Args:
+        model: a supernet of a space of the DARTS family.
+        state: official name -> array in PyTorch's layout; `num_batches_tracked` is ignored.
+
+    Raises:
+        InputError: names the entry that is unknown, missing or misshaped. Nothing has been assigned then.
+    """
+    known = list(entries(model))
+    unused = {name for name in state if not name.endswith("num_batches_tracked")}
+    values = []
+    for entry in known:
+        for name in entry.names + entry.copies:
+            if name not in state:
+                raise InputError(f"The state lacks {name!r}; give the state dict of the same space, depth and width.")
+            unused.discard(name)
+        value = entry.join([np.asarray(state[name]) for name in entry.names])
+        if value.shape != tuple(entry.variable.shape):
+            raise InputError(
+                f"{entry.names[0]!r} has shape {np.shape(state[entry.names[0]])}, which does not fill our "
+                f"{tuple(entry.variable.shape)}; give the state dict of the same space, depth and width."
+            )
+        for copy in entry.copies:
+            if not np.allclose(state[copy], state[entry.names[0]], rtol=1e-4, atol=1e-6):
+                raise InputError(f"{copy!r} differs from {entry.names[0]!r}, though both normalize the same map.")
+        values.append(value)
+    if unused:
+        raise InputError(f"The state has the unknown entry {sorted(unused)[0]!r}; is it of another space or depth?")
+    for entry, value in zip(known, values, strict=True):
+        entry.variable.assign(value)

@@ -1,0 +1,75 @@
+"""What every search space offers, and the architecture variables of a search."""
+
+import abc
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from sdarts_tf.genotypes.genotype import Genotype
+
+Mixture = dict[str, tf.Tensor]
+
+
+class SearchSpace(abc.ABC):
+    """Which candidate operations may sit on which edge of which cell. Concrete spaces are final."""
+
+    name: str
+
+    @abc.abstractmethod
+    def alpha_shapes(self) -> dict[str, tuple[int, int]]:
+        """Group of alpha -> (rows, candidates)."""
+
+    @abc.abstractmethod
+    def build_supernet(self, num_classes: int, channels: int, cells: int) -> keras.Model:
+        """The network that holds all candidates.
+
+        Args:
+            num_classes: number of logits.
+            channels: channels of the first cells; even.
+            cells: number of cells, at least 3.
+
+        Returns:
+            A model called as `supernet(images [N, H, W, 3], mixture, training=False, seed=None)` -> logits
+            `[N, num_classes]`. `seed` (int32 `[2]`) keys the draws of random candidates.
+        """
+
+    @abc.abstractmethod
+    def discretize(self, mixture: dict[str, np.ndarray]) -> Genotype:
+        """The genotype of the strongest edges and operations."""
+
+
+class Architecture(tf.Module):
+    """The free architecture variables alpha: one trainable variable per group, apart from every weight.
+
+    Args:
+        shapes: group -> (rows, candidates).
+        seed: of the start, 1e-3 * N(0, 1), as in the official code.
+
+    Example:
+        >>> architecture = Architecture({"normal": (14, 7), "reduce": (14, 7)}, seed=2)
+        >>> mixture = architecture.mixture()
+        >>> bool(tf.reduce_all(abs(tf.reduce_sum(mixture["normal"], axis=-1) - 1) < 1e-6))
+        True
+    """
+
+    def __init__(self, shapes, *, seed):
+        super().__init__(name="architecture")
+        self.alpha = {
+            group: tf.Variable(1e-3 * tf.random.stateless_normal(shape, seed=(seed, index)), name=f"alpha_{group}")
+            for index, (group, shape) in enumerate(shapes.items())
+        }
+
+    def mixture(self) -> Mixture:
+        """The shares of all candidates: the only softmax over alpha in the package."""
+        return {group: tf.nn.softmax(alpha) for group, alpha in self.alpha.items()}
+
+    def mixture_and_pullback(self):
+        """The mixture, and the function that turns a gradient by the mixture into one by alpha."""
+        with tf.GradientTape() as tape:
+            mixture = self.mixture()
+
+        def pullback(mixture_gradient: Mixture) -> Mixture:
+            return tape.gradient(mixture, self.alpha, output_gradients=mixture_gradient)
+
+        return mixture, pullback
