@@ -5,6 +5,7 @@ import tensorflow as tf
 from sdarts_tf.layers import convolutions
 from sdarts_tf.layers.base import Layer
 from sdarts_tf.layers.normalization import BatchNormalization
+from sdarts_tf.layers.views import Views
 
 
 class Stem(Layer):
@@ -33,9 +34,9 @@ class ReluConvBatchNorm(Layer):
         self.kernel = self.add_weight(name="kernel", shape=(1, 1, in_channels, out_channels), initializer=initializer)
         self.normalization = BatchNormalization(out_channels, affine=affine)
 
-    def call(self, x, rectified=None, training=False):
-        """Reads `rectified` = relu(x) if the caller has it already, otherwise x."""
-        rectified = tf.nn.relu(x) if rectified is None else rectified
+    def call(self, x, views=None, training=False):
+        """Reads `views` of x, if given."""
+        rectified = (views or Views(x)).rectified
         return self.normalization(convolutions.pointwise(rectified, self.kernel), training=training)
 
 
@@ -58,13 +59,12 @@ class FactorizedReduce(Layer):
         self.kernels = [self.add_weight(name=f"kernel_{i}", shape=shape, initializer=initializer) for i in range(2)]
         self.normalization = BatchNormalization(edges * out_channels, affine=affine)
 
-    def call(self, x, rectified=None, scale=None, training=False):
-        """As `ReluConvBatchNorm`; `scale` `[edges * out_channels]` weighs the result."""
-        rectified = tf.nn.relu(x) if rectified is None else rectified
+    def call(self, x, scale=None, views=None, training=False):
+        """Reads `views` of x, if given; `scale` `[edges * out_channels]` weighs the result."""
         # The grids are the same for all edges: one ordinary convolution serves them all.
-        grids = convolutions.two_grids(rectified)
-        halves = [convolutions.pointwise(grid, kernel) for grid, kernel in zip(grids, self.kernels, strict=True)]
-        return self.normalization(convolutions.interleave_edges(halves, self.edges), scale=scale, training=training)
+        grids = zip((views or Views(x)).grids, self.kernels, strict=True)
+        halves = [convolutions.pointwise(grid, kernel) for grid, kernel in grids]
+        return self.normalization(convolutions.join_edges(halves, self.edges), scale=scale, training=training)
 
 
 class Classifier(Layer):

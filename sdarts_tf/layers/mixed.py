@@ -4,8 +4,9 @@ import collections
 
 import tensorflow as tf
 
-from sdarts_tf.layers import operations
+from sdarts_tf.layers import convolutions, operations
 from sdarts_tf.layers.base import Layer
+from sdarts_tf.layers.views import Views
 
 
 class MixedOperation(Layer):
@@ -29,7 +30,7 @@ class MixedOperation(Layer):
 
     def __init__(self, channels, candidates, *, stride=1, **kwargs):
         super().__init__(**kwargs)
-        self.rows = tuple(candidates)
+        self.channels, self.rows = channels, tuple(candidates)
         places = collections.defaultdict(list)
         for row, names in candidates.items():
             for column, name in enumerate(names):
@@ -42,39 +43,56 @@ class MixedOperation(Layer):
             for name, where in self.places.items()
         ]
 
-    def call(self, x, mixture, rectified=None, training=False, seed=None):
+    def call(self, x, mixture, training=False, seed=None):
         """Applies the mixture.
 
         Args:
             x: the node's output `[N, H, W, C]`.
             mixture: `[rows, candidates]`, of the whole cell.
-            rectified: relu(x), if the caller has it already.
             training: batch normalization on the batch's statistics.
             seed: int32 `[2]`, for random candidates.
 
         Returns:
             One tensor `[N, H', W', C]` for each of `rows`, in their order.
         """
-        rectified = tf.nn.relu(x) if rectified is None else rectified
-        sums = {row: [] for row in self.rows}
-        wide = collections.defaultdict(list)
-        for operation, rows, share in zip(self.operations, self._rows_of_operations(), self._shares(mixture), strict=True):
-            output = operation(x, rectified, share, training=training, seed=seed)
+        views, sums = Views(x), {row: [] for row in self.rows}
+        arguments = {"views": views, "training": training, "seed": seed}
+        shared, own, in_phases = [], collections.defaultdict(list), collections.defaultdict(list)
+        for operation, places in zip(self.operations, self.places.values(), strict=True):
+            rows = tuple(row for row, _ in places)
             if operation.shared:
-                for row, weight in zip(rows, tf.unstack(tf.cast(share, output.dtype)), strict=True):
-                    sums[row].append(weight * output)
+                shared.append((operation(x, **arguments), dict(places)))
+            elif isinstance(operation, operations.DilatedConvolution) and operation.works_in_phases(x):
+                in_phases[rows].append(operation(x, self._scale(mixture, places), **arguments, leave_phases=True))
             else:
-                wide[rows].append(output)
-        for rows, outputs in wide.items():
-            # Outputs of the same edges are added before they are split: fewer, larger kernels.
+                own[rows].append(operation(x, self._scale(mixture, places), **arguments))
+        # Outputs of the same edges are added before they are rearranged and split: fewer, larger kernels.
+        for rows, outputs in in_phases.items():
+            own[rows].append(convolutions.from_phases(tf.add_n(outputs)))
+        for rows, outputs in own.items():
             for row, edge in zip(rows, tf.split(tf.add_n(outputs), len(rows), axis=-1), strict=True):
                 sums[row].append(edge)
+        for row, edge in self._weigh(shared, mixture):
+            sums[row].append(edge)
         return [tf.add_n(sums[row]) for row in self.rows]
 
-    def _rows_of_operations(self):
-        return [tuple(row for row, _ in where) for where in self.places.values()]
+    def _scale(self, mixture, places):
+        """The shares at `places`, each repeated for all channels of its edge: `[edges * C]`."""
+        return tf.gather_nd(mixture, [place for place in places for _ in range(self.channels)])
 
-    def _shares(self, mixture):
-        """The shares of each operation on its edges, with one gather for all operations."""
-        places = [place for where in self.places.values() for place in where]
-        return tf.split(tf.gather_nd(mixture, places), [len(where) for where in self.places.values()])
+    def _weigh(self, shared, mixture):
+        """The weighted sums of the shared outputs for every edge that has any: one matrix product for all.
+
+        Args:
+            shared: pairs of an output `[N, H', W', C]` and its places, row -> column.
+            mixture: `[rows, candidates]`.
+        """
+        rows = [row for row in self.rows if any(row in columns for _, columns in shared)]
+        if not rows:
+            return []
+        present = [[row in columns for _, columns in shared] for row in rows]
+        places = [[(row, columns.get(row, 0)) for _, columns in shared] for row in rows]
+        outputs = tf.stack([output for output, _ in shared])
+        shares = tf.gather_nd(mixture, places) * tf.constant(present, mixture.dtype)
+        flat = tf.matmul(tf.cast(shares, outputs.dtype), tf.reshape(outputs, [len(shared), -1]))
+        return zip(rows, tf.unstack(tf.reshape(flat, [len(rows), -1, *outputs.shape[2:]])), strict=True)

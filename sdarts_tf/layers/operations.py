@@ -12,6 +12,7 @@ from sdarts_tf.layers import convolutions
 from sdarts_tf.layers.base import Layer
 from sdarts_tf.layers.blocks import FactorizedReduce
 from sdarts_tf.layers.normalization import BatchNormalization
+from sdarts_tf.layers.views import Views
 
 
 class Operation(Layer):
@@ -33,15 +34,16 @@ class Operation(Layer):
         super().__init__(**kwargs)
         self.channels, self.stride, self.edges, self.affine = channels, stride, edges, affine
 
-    def call(self, x, rectified=None, share=None, training=False, seed=None):
+    def call(self, x, scale=None, views=None, training=False, seed=None):
         """Applies the operation.
 
         Args:
             x: the node's output `[N, H, W, C]`.
-            rectified: relu(x), if the caller has it already: it is computed once per node, not once per candidate.
-            share: `[edges]`, the weight of each edge's result; None means 1. Ignored by shared operations.
+            scale: `[edges * C]`, the weight of each channel of the result, the same for all channels of an edge; None
+                means 1. As the scale of the last batch normalization it costs nothing. Shared operations ignore it.
+            views: `Views` of x, if other operations read it too.
             training: batch normalization on the batch's statistics.
-            seed: int32 `[2]`, read by random operations only.
+            seed: int32 `[2]`, read by random operations only; None means (0, 0).
         """
         raise NotImplementedError
 
@@ -58,12 +60,8 @@ class Operation(Layer):
     def _normalization(self, name):
         return BatchNormalization(self.edges * self.channels, affine=self.affine, name=name)
 
-    def _rectified(self, x, rectified):
-        return tf.nn.relu(x) if rectified is None else rectified
-
-    def _scale(self, share):
-        """The share of each edge as the scale of a batch normalization: weighting is free."""
-        return None if share is None else tf.repeat(share, self.channels)
+    def _first_rows(self, x):
+        return x if self.stride == 1 else x[:, :: self.stride, :: self.stride]
 
 
 class Zero(Operation):
@@ -71,25 +69,26 @@ class Zero(Operation):
 
     shared = True
 
-    def call(self, x, rectified=None, share=None, training=False, seed=None):
-        return tf.zeros_like(convolutions.subsample(x, self.stride))
+    def call(self, x, scale=None, views=None, training=False, seed=None):
+        return tf.zeros_like(self._first_rows(x))
 
 
 class Noise(Operation):
     """`noise`: fresh N(0, 1) of the output's shape, whatever the input, at evaluation too.
 
-    `draw(shape, seed)` makes the numbers; a test may put recorded ones in its place.
+    `draw(shape, seed)` makes the numbers; a test may put recorded ones in its place. `salt` tells one noise layer of a
+    network from another.
     """
 
-    def __init__(self, channels, *, draw=tf.random.stateless_normal, **kwargs):
+    def __init__(self, channels, *, draw=tf.random.stateless_normal, salt=0, **kwargs):
         super().__init__(channels, **kwargs)
-        self.draw = draw
+        self.draw, self.salt = draw, salt
 
-    def call(self, x, rectified=None, share=None, training=False, seed=None):
-        shape = tf.shape(convolutions.subsample(x, self.stride))
-        noise = self.draw(tf.concat([shape[:3], [self.edges * self.channels]], 0), (0, 0) if seed is None else seed)
-        noise = tf.cast(noise, self.compute_dtype)
-        return noise if share is None else noise * tf.cast(self._scale(share), noise.dtype)
+    def call(self, x, scale=None, views=None, training=False, seed=None):
+        shape = tf.shape(self._first_rows(x))
+        seed = tf.random.fold_in((0, 0) if seed is None else seed, self.salt)
+        noise = tf.cast(self.draw(tf.concat([shape[:3], [self.edges * self.channels]], 0), seed), self.compute_dtype)
+        return noise if scale is None else noise * tf.cast(scale, noise.dtype)
 
 
 class Pool(Operation):
@@ -105,7 +104,7 @@ class Pool(Operation):
         self.kind = kind
         self.normalization = None if self.affine else BatchNormalization(channels, affine=False)
 
-    def call(self, x, rectified=None, share=None, training=False, seed=None):
+    def call(self, x, scale=None, views=None, training=False, seed=None):
         pooled = self._pool(x)
         return pooled if self.normalization is None else self.normalization(pooled, training=training)
 
@@ -125,7 +124,7 @@ class Identity(Operation):
 
     shared = True
 
-    def call(self, x, rectified=None, share=None, training=False, seed=None):
+    def call(self, x, scale=None, views=None, training=False, seed=None):
         return x
 
 
@@ -136,8 +135,8 @@ class ReducingSkip(Operation):
         super().__init__(channels, **kwargs)
         self.reduce = FactorizedReduce(channels, channels, edges=self.edges, affine=self.affine)
 
-    def call(self, x, rectified=None, share=None, training=False, seed=None):
-        return self.reduce(x, rectified, scale=self._scale(share), training=training)
+    def call(self, x, scale=None, views=None, training=False, seed=None):
+        return self.reduce(x, scale=scale, views=views, training=training)
 
 
 class SeparableConvolution(Operation):
@@ -149,14 +148,14 @@ class SeparableConvolution(Operation):
         self.pointwise_kernels = [self._pointwise_kernel(f"pointwise_{i}") for i in range(2)]
         self.normalizations = [self._normalization(f"normalization_{i}") for i in range(2)]
 
-    def call(self, x, rectified=None, share=None, training=False, seed=None):
-        x = convolutions.repeat_for_edges(self._rectified(x, rectified), self.edges)
+    def call(self, x, scale=None, views=None, training=False, seed=None):
+        x = (views or Views(x)).for_edges("rectified", self.edges)
         x = convolutions.depthwise(x, self.depthwise_kernels[0], stride=self.stride)
         x = convolutions.pointwise(x, self.pointwise_kernels[0])
         x = tf.nn.relu(self.normalizations[0](x, training=training))
         x = convolutions.depthwise(x, self.depthwise_kernels[1])
         x = convolutions.pointwise(x, self.pointwise_kernels[1])
-        return self.normalizations[1](x, scale=self._scale(share), training=training)
+        return self.normalizations[1](x, scale=scale, training=training)
 
 
 class DilatedConvolution(Operation):
@@ -168,22 +167,25 @@ class DilatedConvolution(Operation):
         self.pointwise_kernel = self._pointwise_kernel("pointwise")
         self.normalization = self._normalization("normalization")
 
-    def call(self, x, rectified=None, share=None, training=False, seed=None):
-        rectified = self._rectified(x, rectified)
-        height, width = x.shape[1:3]
-        if self.stride == 2:
+    def works_in_phases(self, x):
+        """Whether `call` computes in phases, from which it comes back by `convolutions.from_phases`."""
+        return self.stride == 1 and x.shape[1] % 2 == 0 and x.shape[2] % 2 == 0
+
+    def call(self, x, scale=None, views=None, training=False, seed=None, leave_phases=False):
+        """As any operation's; `leave_phases` returns the phases, which callers may add up before they leave them."""
+        views, dilation = views or Views(x), 1
+        if self.works_in_phases(x):
+            view = "phases"
+        elif self.stride == 2:
             # All taps of a dilated kernel at stride 2 lie on even rows and columns. (TensorFlow's own kernel silently
             # computes wrong numbers for stride 2 with dilation 2.)
-            return self._convolve(convolutions.subsample(rectified, 2), share, training)
-        if height % 2 or width % 2:
-            return self._convolve(rectified, share, training, dilation=2)
-        return convolutions.from_phases(self._convolve(convolutions.to_phases(rectified), share, training))
-
-    def _convolve(self, x, share, training, dilation=1):
-        x = convolutions.repeat_for_edges(x, self.edges)
-        x = convolutions.depthwise(x, self.depthwise_kernel, dilation=dilation)
-        x = convolutions.pointwise(x, self.pointwise_kernel)
-        return self.normalization(x, scale=self._scale(share), training=training)
+            view = "even"
+        else:
+            view, dilation = "rectified", 2
+        y = convolutions.depthwise(views.for_edges(view, self.edges), self.depthwise_kernel, dilation=dilation)
+        y = convolutions.pointwise(y, self.pointwise_kernel)
+        y = self.normalization(y, scale=scale, training=training)
+        return convolutions.from_phases(y) if view == "phases" and not leave_phases else y
 
 
 class FactorizedConvolution(Operation):
@@ -195,11 +197,11 @@ class FactorizedConvolution(Operation):
         self.kernels = [self._kernel(f"kernel_{i}", shape, 7 * channels) for i, shape in enumerate(shapes)]
         self.normalization = self._normalization("normalization")
 
-    def call(self, x, rectified=None, share=None, training=False, seed=None):
-        x = convolutions.repeat_for_edges(self._rectified(x, rectified), self.edges)
+    def call(self, x, scale=None, views=None, training=False, seed=None):
+        x = (views or Views(x)).for_edges("rectified", self.edges)
         x = tf.nn.conv2d(tf.pad(x, [[0, 0], [0, 0], [3, 3], [0, 0]]), self.kernels[0], [1, self.stride], "VALID")
         x = tf.nn.conv2d(tf.pad(x, [[0, 0], [3, 3], [0, 0], [0, 0]]), self.kernels[1], [self.stride, 1], "VALID")
-        return self.normalization(x, scale=self._scale(share), training=training)
+        return self.normalization(x, scale=scale, training=training)
 
 
 def skip_connect(channels, *, stride=1, **kwargs):

@@ -10,6 +10,8 @@ from sdarts_tf.genotypes.genotype import Genotype
 from sdarts_tf.layers.base import Layer
 from sdarts_tf.layers.blocks import Classifier, FactorizedReduce, ReluConvBatchNorm, Stem
 from sdarts_tf.layers.mixed import MixedOperation
+from sdarts_tf.layers.operations import Noise
+from sdarts_tf.layers.views import Views
 from sdarts_tf.spaces import discretize
 from sdarts_tf.spaces.base import SearchSpace
 from sdarts_tf.spaces.tables import EDGES, NUM_NODES, OUTPUTS, TABLES
@@ -53,13 +55,12 @@ class SearchCell(Layer):
     def call(self, older, newer, mixture, training=False, seed=None):
         """Applies the cell to `(x, relu(x))` of the two cells before it and to the mixture of its kind."""
         inputs = zip(self.preprocess, (older, newer), strict=True)
-        nodes = [preprocess(x, rectified, training=training) for preprocess, (x, rectified) in inputs]
+        nodes = [preprocess(x[0], views=Views(*x), training=training) for preprocess, x in inputs]
         arriving = {target: [] for target in OUTPUTS}
         for source, mixed in enumerate(self.mixed):
             if source in arriving:
                 nodes.append(tf.add_n(arriving[source]))
-            node_seed = None if seed is None else tf.random.fold_in(seed, source)
-            edges = mixed(nodes[source], mixture, training=training, seed=node_seed)
+            edges = mixed(nodes[source], mixture, training=training, seed=seed)
             for row, edge in zip(mixed.rows, edges, strict=True):
                 arriving[EDGES[row][1]].append(edge)
         nodes.append(tf.add_n(arriving[OUTPUTS[-1]]))
@@ -93,15 +94,16 @@ class Supernet(keras.Model):
             older, newer = newer, len(OUTPUTS) * channels
             previous_reduction = reduction
         self.classifier = Classifier(newer, num_classes)
+        for salt, layer in enumerate(layer for layer in self._flatten_layers() if isinstance(layer, Noise)):
+            layer.salt = salt
         self.built = True
 
     def call(self, images, mixture, training=False, seed=None):
         x = self.stem(images, training=training)
         # Both cells that read an output share its rectified map.
         older = newer = (x, tf.nn.relu(x))
-        for index, (kind, cell) in enumerate(zip(self.kinds, self.cells, strict=True)):
-            cell_seed = None if seed is None else tf.random.fold_in(seed, index)
-            x = cell(older, newer, mixture[kind], training=training, seed=cell_seed)
+        for kind, cell in zip(self.kinds, self.cells, strict=True):
+            x = cell(older, newer, mixture[kind], training=training, seed=seed)
             older, newer = newer, (x, tf.nn.relu(x))
         return self.classifier(x)
 

@@ -1,0 +1,59 @@
+"""The output of one node, as the operations on it read it."""
+
+import functools
+
+import tensorflow as tf
+
+from sdarts_tf.layers import convolutions
+
+
+class Views:
+    """Views of a map `[N, H, W, C]`, each computed once, on first use, for all operations that leave the node.
+
+    `for_edges` repeats a view for several edges, also only once: the gradients of all its readers are added before
+    they are folded back.
+
+    Args:
+        x: the node's output.
+        rectified: relu(x), if the caller has it already.
+
+    Example:
+        >>> views = Views(tf.constant([[[[-1.0], [2.0]], [[3.0], [-4.0]]]]))
+        >>> views.rectified.numpy().ravel().tolist()
+        [0.0, 2.0, 3.0, 0.0]
+        >>> views.for_edges("even", 2).numpy().ravel().tolist()
+        [0.0, 0.0]
+    """
+
+    def __init__(self, x, rectified=None):
+        self.x = x
+        if rectified is not None:
+            self.rectified = rectified
+        self._repeated = {}
+
+    @functools.cached_property
+    def rectified(self):
+        """relu(x)."""
+        return tf.nn.relu(self.x)
+
+    @functools.cached_property
+    def grids(self):
+        """The even rows and columns of relu(x), and the odd ones: `[N, ceil(H / 2), ceil(W / 2), C]` each."""
+        even, _, _, odd = convolutions.grids(self.rectified)
+        return even, odd
+
+    @property
+    def even(self):
+        """The even rows and columns of relu(x)."""
+        return self.grids[0]
+
+    @functools.cached_property
+    def phases(self):
+        """relu(x) as `[4 N, H / 2, W / 2, C]`; needs even H and W."""
+        return convolutions.to_phases(self.rectified)
+
+    def for_edges(self, view, edges):
+        """The view of that name, repeated: `[..., edges * C]`."""
+        if (view, edges) not in self._repeated:
+            self._repeated[view, edges] = convolutions.repeat_for_edges(getattr(self, view), edges)
+        return self._repeated[view, edges]
