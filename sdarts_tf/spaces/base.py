@@ -66,7 +66,7 @@ class Architecture(tf.Module):
 
     def mixture_and_pullback(self):
         """The mixture, and the function that turns a gradient by the mixture into one by alpha."""
-        with tf.GradientTape() as tape:
+        with tf.GradientTape(persistent=True) as tape:
             mixture = self.mixture()
 
         def pullback(mixture_gradient: Mixture) -> Mixture:

@@ -1,0 +1,52 @@
+"""Checkpoints of everything that a run needs in order to go on as if it had never been stopped."""
+
+import time
+
+import tensorflow as tf
+
+from sdarts_tf.errors import InputError, RunError
+
+
+class Checkpoints:
+    """Saves and restores named objects that track TensorFlow variables.
+
+    Args:
+        folder: where the checkpoints lie.
+        keep: how many of the latest are kept.
+        seconds: time after which a save is due.
+        **tracked: name -> `tf.Module`, Keras model or variable.
+    """
+
+    def __init__(self, folder, *, keep=2, seconds=300.0, **tracked):
+        self._checkpoint = tf.train.Checkpoint(**tracked)
+        self._manager = tf.train.CheckpointManager(self._checkpoint, str(folder), max_to_keep=keep)
+        self._seconds, self._saved_at = seconds, time.monotonic()
+
+    def restore(self) -> bool:
+        """Restores the latest checkpoint; False if there is none.
+
+        Raises:
+            InputError: the checkpoint is of another network, or damaged.
+        """
+        latest = self._manager.latest_checkpoint
+        if latest is None:
+            return False
+        try:
+            self._checkpoint.restore(latest).assert_consumed()
+        except (AssertionError, ValueError, tf.errors.OpError) as error:
+            reason = str(error).splitlines()[0]
+            raise InputError(f"Checkpoint {latest} cannot be restored ({reason}); delete it to go on from an earlier one.") from error
+        return True
+
+    def save(self, number: int) -> None:
+        """Saves under `number`; RunError if the disk does not take it."""
+        try:
+            self._manager.save(checkpoint_number=number)
+        except (tf.errors.OpError, OSError) as error:
+            reason = str(error).splitlines()[0]
+            raise RunError(f"The checkpoint of step {number} could not be written ({reason}); free disk space and add --resume.") from error
+        self._saved_at = time.monotonic()
+
+    def due(self) -> bool:
+        """Whether the last save is long enough ago."""
+        return time.monotonic() - self._saved_at >= self._seconds

@@ -1,0 +1,48 @@
+"""Loss and accuracy of a network over a whole data set."""
+
+import tensorflow as tf
+
+from sdarts_tf.training.objective import cross_entropy
+
+
+class Evaluation:
+    """Mean loss and accuracy of `predict` over the examples of a data set, traced once.
+
+    Args:
+        predict: function of images, seed and further arguments -> logits, in evaluation mode.
+    """
+
+    def __init__(self, predict):
+        self._predict = predict
+        self._sums = tf.function(self._batch_sums)
+
+    def __call__(self, dataset, *args, seed) -> tuple[float, float]:
+        """Runs over `dataset` of (images, labels, counts); counts are 0 for examples that only fill up a batch.
+
+        Args:
+            dataset: the batches.
+            *args: passed on to `predict`.
+            seed: int32 `[2]`; every batch gets one of its own from it.
+
+        Returns:
+            Mean loss and accuracy, each in one number; accuracy in 0 to 1.
+        """
+        totals = None
+        for index, batch in enumerate(dataset):
+            sums = self._sums(batch, tf.random.fold_in(seed, index), *args)
+            totals = sums if totals is None else tf.nest.map_structure(tf.add, totals, sums)
+        loss, correct, count = (float(total) for total in totals)
+        return loss / count, correct / count
+
+    def _batch_sums(self, batch, seed, *args):
+        def on_replica(images, labels, counts):
+            logits = self._predict(images, seed, *args)
+            correct = tf.cast(tf.equal(tf.argmax(logits, -1, output_type=labels.dtype), labels), tf.float32)
+            losses = cross_entropy(labels, logits)
+            # A count of 0 must also silence a loss that is not finite.
+            losses = tf.where(counts > 0, losses, 0)
+            return tf.reduce_sum(losses), tf.reduce_sum(correct * counts), tf.reduce_sum(counts)
+
+        strategy = tf.distribute.get_strategy()
+        sums = strategy.run(on_replica, args=batch)
+        return tuple(strategy.reduce("SUM", value, axis=None) for value in sums)

@@ -1,0 +1,97 @@
+"""The loss on a batch and its gradients: the one place where the mathematics meets `tf.distribute`."""
+
+import dataclasses
+import functools
+
+import keras
+import tensorflow as tf
+
+
+def cross_entropy(labels, logits):
+    """Cross entropy of each example, `[N]`."""
+    return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+
+
+@dataclasses.dataclass(frozen=True)
+class Objective:
+    """The mean loss of a supernet on one batch, as a function of the mixture and of the weights.
+
+    Methods are called in cross-replica context. Every replica computes its share of the batch; losses and gradients
+    come back averaged over replicas, so that callers see one global loss whatever the number of devices.
+
+    Args:
+        supernet: a model of `SearchSpace.build_supernet`.
+        batch: images `[N, H, W, 3]` and labels `[N]`, or one such pair per replica.
+        training: batch normalization on the batch's statistics.
+        record: whether training also moves the running statistics.
+        seed: int32 `[2]`, of random candidates; the same seed gives the same draws.
+    """
+
+    supernet: keras.Model
+    batch: tuple
+    training: bool
+    record: bool = False
+    seed: tf.Tensor | None = None
+
+    def loss_and_gradient(self, mixture):
+        """The loss, a scalar, and its gradient by the mixture only: no gradient by a weight is computed."""
+
+        def on_replica(images, labels):
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(mixture)
+                loss, _ = self._loss_and_correct(images, labels, mixture)
+            return loss, tape.gradient(loss, mixture)
+
+        return self._mean_over_replicas(on_replica)
+
+    def loss_and_gradients(self, weights, mixture):
+        """The loss at any weights, and its gradients by them and by the mixture. Changes nothing.
+
+        Args:
+            weights: one tensor for each of the supernet's trainable variables.
+            mixture: the mixture.
+        """
+
+        def on_replica(images, labels):
+            local = [tf.identity(weight) for weight in weights]
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch((local, mixture))
+                loss, _ = self._loss_and_correct(images, labels, mixture, weights=local)
+            return loss, *tape.gradient(loss, (local, mixture))
+
+        return self._mean_over_replicas(on_replica)
+
+    def loss_and_weight_gradient(self, mixture):
+        """The loss, its gradient by the supernet's weights, and the share of correct answers."""
+
+        def on_replica(images, labels):
+            weights = [variable.value for variable in self.supernet.trainable_variables]
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(weights)
+                loss, accuracy = self._loss_and_correct(images, labels, mixture)
+            return loss, tape.gradient(loss, weights), accuracy
+
+        return self._mean_over_replicas(on_replica)
+
+    def _loss_and_correct(self, images, labels, mixture, weights=None):
+        logits = self.logits(images, mixture, weights)
+        correct = tf.cast(tf.equal(tf.argmax(logits, -1, output_type=labels.dtype), labels), tf.float32)
+        return tf.reduce_mean(cross_entropy(labels, logits)), tf.reduce_mean(correct)
+
+    def logits(self, images, mixture, weights=None):
+        """The supernet's answer to `images`; at `weights`, if given, and without side effects then."""
+        call = functools.partial(self.supernet, images, mixture, training=self.training, seed=self.seed)
+        if weights is None and (self.record or not self.training):
+            return call()
+        if weights is None:
+            weights = self.supernet.trainable_variables
+        statistics = self.supernet.non_trainable_variables
+        # Inside the scope variables read as the given tensors, and what is assigned is thrown away.
+        replaced = zip((*self.supernet.trainable_variables, *statistics), (*weights, *statistics), strict=True)
+        with keras.StatelessScope(state_mapping=[(variable, tf.convert_to_tensor(value)) for variable, value in replaced]):
+            return call()
+
+    def _mean_over_replicas(self, function):
+        strategy = tf.distribute.get_strategy()
+        values = strategy.run(function, args=self.batch)
+        return tf.nest.map_structure(lambda value: strategy.reduce("MEAN", value, axis=None), values)

@@ -1,0 +1,129 @@
+"""The files of one run. Everything is written to a temporary name and renamed, so nothing half-written is read back."""
+
+import contextlib
+import dataclasses
+import json
+import os
+import pathlib
+import shutil
+import tempfile
+
+from sdarts_tf import config as configuration
+from sdarts_tf.errors import InputError
+
+# Settings that may differ between the start of a run and its continuation.
+_FREE_ON_RESUME = {"run_dir", "resume", "data_dir", "checkpoint_seconds"}
+
+
+class RunDirectory:
+    """`config.json`, `run.flags`, `genotype.json`, `genotypes.jsonl`, `metrics.jsonl`, `checkpoints/`, `events/`, `log.txt`.
+
+    Args:
+        path: the folder; created by `create`.
+    """
+
+    def __init__(self, path):
+        self.path = pathlib.Path(path)
+        self.checkpoints, self.events = self.path / "checkpoints", self.path / "events"
+
+    def require_unused(self) -> None:
+        """Raises InputError unless the folder is missing or empty."""
+        if (self.path / "config.json").exists():
+            raise InputError(
+                f"--run_dir={self.path} already holds a run; add --resume to go on with it, or name another folder."
+            )
+        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+            raise InputError(f"--run_dir={self.path} exists and is not a run; name an empty or a new folder.")
+
+    def create(self, config, flags: str, *, checkpoint_bytes: int) -> None:
+        """Makes the folder and saves the configuration.
+
+        Args:
+            config: the configuration of the run.
+            flags: the same as a flag file.
+            checkpoint_bytes: size of one checkpoint.
+
+        Raises:
+            InputError: the folder cannot be written, or its disk is too full for the checkpoints.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._require_space(3 * checkpoint_bytes)
+            self.write("run.flags", flags)
+            self.write("config.json", configuration.to_json(config))
+        except OSError as error:
+            raise InputError(f"--run_dir={self.path} cannot be written ({error.strerror}); name another folder.") from error
+
+    def resumed_config(self, config):
+        """The configuration that the run was started with.
+
+        Args:
+            config: the present one; whatever it sets apart from the defaults must agree with the saved one.
+
+        Raises:
+            InputError: there is no run in the folder, or a setting contradicts it.
+        """
+        try:
+            saved = configuration.from_json(type(config), (self.path / "config.json").read_text(encoding="utf-8"))
+        except (OSError, json.JSONDecodeError) as error:
+            raise InputError(f"--run_dir={self.path} holds no run to resume; leave --resume away to start one.") from error
+        for field in dataclasses.fields(config):
+            given, was = getattr(config, field.name), getattr(saved, field.name)
+            if field.name not in _FREE_ON_RESUME and given not in (was, field.default):
+                raise InputError(
+                    f"--{field.name}={given} contradicts the run in {self.path}, which was started with {was}; "
+                    "leave the flag away to resume, or start another run."
+                )
+        free = {name: getattr(config, name) for name in _FREE_ON_RESUME if getattr(config, name) is not None}
+        return dataclasses.replace(saved, **free)
+
+    def _require_space(self, num_bytes):
+        free = shutil.disk_usage(self.path).free
+        if free < num_bytes:
+            raise InputError(
+                f"--run_dir={self.path} has {free / 1e6:.0f} MB free and its checkpoints need about "
+                f"{num_bytes / 1e6:.0f} MB; free some space or name a folder on another disk."
+            )
+
+    def write(self, name: str, text: str) -> None:
+        """Writes a text file in one piece."""
+        handle, temporary = tempfile.mkstemp(dir=self.path, prefix=f".{name}.")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(temporary, 0o644)
+            os.replace(temporary, self.path / name)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+            raise
+
+
+class Records:
+    """A file of one JSON object a line, kept in memory and written in one piece.
+
+    Args:
+        directory: the run's.
+        name: of the file.
+    """
+
+    def __init__(self, directory: RunDirectory, name: str):
+        self._directory, self._name = directory, name
+        path = directory.path / name
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        self.lines = [json.loads(line) for line in lines]
+
+    def append(self, record: dict) -> None:
+        """Adds one record."""
+        self.lines.append(record)
+        self._save()
+
+    def keep_until(self, epoch: int) -> None:
+        """Forgets records of later epochs: a resumed run writes them again."""
+        self.lines = [record for record in self.lines if record["epoch"] <= epoch]
+        self._save()
+
+    def _save(self):
+        self._directory.write(self._name, "".join(json.dumps(record) + "\n" for record in self.lines))
