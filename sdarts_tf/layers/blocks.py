@@ -68,7 +68,7 @@ class FactorizedReduce(Layer):
 
 
 class Classifier(Layer):
-    """Global average pool and a linear layer: `[N, H, W, channels]` -> logits `[N, num_classes]`, float32."""
+    """Global average pool and a linear layer: `[N, H, W, channels]` -> logits `[N, num_classes]`, never in half precision."""
 
     def __init__(self, channels, num_classes, **kwargs):
         super().__init__(**kwargs)
@@ -78,4 +78,4 @@ class Classifier(Layer):
 
     def call(self, x):
         logits = tf.matmul(tf.reduce_mean(x, [1, 2]), self.kernel) + self.bias
-        return tf.cast(logits, tf.float32)
+        return tf.cast(logits, self.variable_dtype)

@@ -3,6 +3,7 @@
 A map that belongs to several edges is `[N, H, W, edges * C]`, edge-major: the channels of edge 0 come first.
 """
 
+import functools
 import math
 
 import keras
@@ -95,7 +96,29 @@ def pointwise(x, kernel):
     Returns:
         `[N, H, W, edges * out_channels]`.
     """
-    return tf.nn.conv2d(x, kernel, 1, "VALID")
+    edges = x.shape[-1] // kernel.shape[2]
+    kernel = tf.convert_to_tensor(kernel)
+    if edges == 1 or _has_grouped_gradients(x.dtype):
+        return tf.nn.conv2d(x, kernel, 1, "VALID")
+    pairs = zip(tf.split(x, edges, axis=-1), tf.split(kernel, edges, axis=-1), strict=True)
+    return tf.concat([tf.nn.conv2d(part, own, 1, "VALID") for part, own in pairs], axis=-1)
+
+
+@functools.cache
+def _has_grouped_gradients(dtype):
+    """Whether this build can differentiate a grouped convolution: on CPU only oneDNN's kernels can, not in float64."""
+    with tf.init_scope():
+        try:
+            tf.raw_ops.Conv2DBackpropInput(
+                input_sizes=[1, 2, 2, 4],
+                filter=tf.zeros([1, 1, 2, 4], dtype),
+                out_backprop=tf.zeros([1, 2, 2, 4], dtype),
+                strides=_NO_STRIDE,
+                padding="VALID",
+            )
+        except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError):
+            return False
+        return True
 
 
 def grids(x):

@@ -42,7 +42,7 @@ class BatchNormalization(Layer):
         return keras.Variable(
             initializer,
             shape=(self.channels,),
-            dtype="float32",
+            dtype=self.variable_dtype,
             trainable=False,
             autocast=False,
             aggregation="mean",
@@ -53,11 +53,11 @@ class BatchNormalization(Layer):
     def call(self, x, scale=None, training=False):
         """Normalizes `x`; `scale` `[channels]`, if given, takes the place of the learned scale."""
         if scale is None:
-            scale = self.gamma.value if self.affine else tf.ones([self.channels], tf.float32)
+            scale = self.gamma.value if self.affine else tf.ones([self.channels], self.variable_dtype)
         output = tf.raw_ops.FusedBatchNormV3(
             x=x,
             scale=scale,
-            offset=self.beta.value if self.affine else tf.zeros([self.channels], tf.float32),
+            offset=self.beta.value if self.affine else tf.zeros([self.channels], self.variable_dtype),
             mean=self.moving_mean.value,
             variance=self.moving_variance.value,
             epsilon=self.epsilon,

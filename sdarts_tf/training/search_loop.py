@@ -11,7 +11,7 @@ from sdarts_tf import spaces
 from sdarts_tf.config import SearchConfig
 from sdarts_tf.data.augment import Augmentation
 from sdarts_tf.data.sources import Examples, Source
-from sdarts_tf.data.streams import Stream, pairs, split, sweep
+from sdarts_tf.data.streams import Stream, pairs, split
 from sdarts_tf.errors import RunError
 from sdarts_tf.genotypes.genotype import Genotype
 from sdarts_tf.methods import schedules
@@ -22,8 +22,8 @@ from sdarts_tf.training.progress import Progress
 from sdarts_tf.training.run_directory import Records, RunDirectory
 from sdarts_tf.training.search_step import build_step
 
-# Keeps the draws of the steps apart from others that are keyed by the seed and a small number.
-_STEP_KEY = 1
+# Keep the draws of steps and of evaluations apart, both of which are keyed by the seed and a number.
+_STEP_KEY, _EVALUATION_KEY = 1, 2
 
 
 class StepTotals(tf.Module):
@@ -89,7 +89,7 @@ class SearchLoop:
             totals=self.totals,
             position=self.position,
             epochs_done=self.epochs_done,
-            seconds=self.seconds,
+            epoch_seconds=self.seconds,
         )
         self._train_step = tf.function(self._step_and_add, jit_compile=config.jit_compile or None)
         self._evaluate = Evaluation(lambda images, seed, mixture: self.step.supernet(images, mixture, seed=seed))
@@ -97,17 +97,17 @@ class SearchLoop:
     def _open_streams(self, source, examples):
         config = self.config
         side = min(examples.images.shape[1:3])
-        self.augmentation = Augmentation(
+        augmentation = Augmentation(
             mean=source.mean,
             std=source.std,
             crop_padding=side // 8 if config.crop_padding is None else config.crop_padding,
             flip=source.flip if config.flip is None else config.flip,
             cutout_length=config.cutout_length,
         )
-        weight_part, self.alpha_part = split(examples, config.train_share)
+        weight_part, alpha_part = split(examples, config.train_share)
         seed = config.seed
-        self.train_stream = Stream(weight_part, config.batch_size, self.augmentation, seed=seed, purpose="weights")
-        self.valid_stream = Stream(self.alpha_part, config.batch_size, self.augmentation, seed=seed, purpose="alpha")
+        self.train_stream = Stream(weight_part, config.batch_size, augmentation, seed=seed, purpose="weights")
+        self.valid_stream = Stream(alpha_part, config.batch_size, augmentation, seed=seed, purpose="alpha")
         self.steps_per_epoch = self.train_stream.steps_per_pass
 
     def checkpoint_bytes(self) -> int:
@@ -204,9 +204,9 @@ class SearchLoop:
         """The figures of an epoch; accuracies in 0 to 1, entropy in nats per edge, epochs counted from 1."""
         train_loss, train_accuracy, non_finite = self.totals.means()
         mixture = self.step.architecture.mixture()
-        batches = sweep(self.alpha_part, self.config.batch_size, self.augmentation, seed=self.config.seed + epoch)
-        seed = tf.constant([self.config.seed, epoch], tf.int32)
-        valid_loss, valid_accuracy = self._evaluate(batches, mixture, seed=seed)
+        # As officially, the images of the alpha half are augmented here too.
+        seed = tf.random.fold_in((self.config.seed, epoch), _EVALUATION_KEY)
+        valid_loss, valid_accuracy = self._evaluate(self.valid_stream.sweep(seed), mixture, seed=seed)
         learning_rate, epsilon = self._schedules(epoch)
         shares = np.concatenate([group.numpy() for group in mixture.values()])
         return {

@@ -1,0 +1,231 @@
+"""Image data sets by name. Imports no TensorFlow: a missing file is noticed at once."""
+
+import dataclasses
+import functools
+import os
+import pathlib
+import socket
+import threading
+from collections.abc import Callable
+
+import numpy as np
+
+from sdarts_tf.data import formats
+from sdarts_tf.errors import InputError, RunError
+
+
+@dataclasses.dataclass(frozen=True)
+class Examples:
+    """Images uint8 `[n, H, W, 3]` and labels int32 `[n]`."""
+
+    images: np.ndarray
+    labels: np.ndarray
+
+    def __len__(self):
+        return len(self.labels)
+
+    def part(self, start: int, stop: int) -> "Examples":
+        """The examples `start` to `stop - 1`."""
+        return Examples(self.images[start:stop], self.labels[start:stop])
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """A data set.
+
+    Args:
+        name: as in `--dataset`.
+        image_shape: height, width, channels.
+        label_names: the classes, in the order of their labels.
+        mean, std: of each channel over the training images, which count from 0 to 1.
+        flip: whether mirrored images are as good as the original ones.
+        read: function of (split, data_dir) -> images, labels.
+    """
+
+    name: str
+    image_shape: tuple[int, int, int]
+    label_names: tuple[str, ...]
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    flip: bool
+    read: Callable
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes."""
+        return len(self.label_names)
+
+    def load(self, split: str, data_dir: str | None = None) -> Examples:
+        """The examples of `split`, `"train"` or `"test"`, in file order.
+
+        Args:
+            split: which part.
+            data_dir: folder with the data set's files or with prepared tensorflow-datasets; default
+                `$TFDS_DATA_DIR` or `~/tensorflow_datasets`.
+
+        Raises:
+            InputError: a file is damaged, or there is neither a file nor a network.
+            RunError: the download failed.
+        """
+        images, labels = self.read(split, data_dir)
+        return Examples(*formats.checked(self.name, images, labels, shape=self.image_shape, num_classes=self.num_classes))
+
+
+def _read_digits(split, data_dir):
+    """scikit-learn's 1,797 handwritten digits, 8 x 8 pixels, 80 % of every class for training."""
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import train_test_split
+
+    digits = load_digits()
+    images = np.rint(digits.images * (255 / 16)).astype(np.uint8)[..., np.newaxis].repeat(3, axis=-1)
+    parts = train_test_split(images, digits.target, train_size=1437, random_state=0, stratify=digits.target)
+    train_images, test_images, train_labels, test_labels = parts
+    return (train_images, train_labels) if split == "train" else (test_images, test_labels)
+
+
+def _read_files(split, data_dir, *, name, layouts, tfds_name, host):
+    """Reads the first layout found under `data_dir`, else a prepared tensorflow-datasets folder, else downloads."""
+    folder = pathlib.Path(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
+    if data_dir is not None and not folder.is_dir():
+        raise InputError(f"--data_dir={data_dir} is not a folder; name the one that holds {name}.")
+    for path, read in layouts(folder):
+        if path.exists():
+            return read(path, split)
+    if any((folder / tfds_name).glob("**/dataset_info.json")):
+        return _read_tfds(split, folder, tfds_name, download=False)
+    if not _reachable(host):
+        raise InputError(
+            f"{name} is not under {folder} and there is no network to download it; put one of these there: {name}.npz "
+            f"with x_train, y_train, x_test and y_test; {_ARCHIVES[name]}; or {tfds_name}/ as tensorflow-datasets "
+            "prepared it on another machine; then name the folder by --data_dir."
+        )
+    return _read_tfds(split, folder, tfds_name, download=True)
+
+
+def _read_tfds(split, folder, tfds_name, *, download):
+    import tensorflow_datasets as tfds
+
+    try:
+        dataset = tfds.load(tfds_name, split=split, data_dir=str(folder), download=download, batch_size=-1)
+        record = tfds.as_numpy(dataset)
+    except Exception as error:  # tfds raises what its many backends raise
+        kind = RunError if download else InputError
+        raise kind(f"tensorflow-datasets could not give {tfds_name} from {folder} ({type(error).__name__}: {error}).") from error
+    return record["image"], record["label"]
+
+
+def _reachable(host, seconds=3.0):
+    """Whether a connection to `host` (name, port) opens in time; a name server that hangs counts as no."""
+    answers = []
+
+    def connect():
+        try:
+            socket.create_connection(host, timeout=seconds).close()
+            answers.append(True)
+        except OSError:
+            answers.append(False)
+
+    thread = threading.Thread(target=connect, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    return bool(answers and answers[0])
+
+
+def _npz_layout(folder, name, shape, num_classes):
+    return folder / f"{name}.npz", functools.partial(formats.read_npz, shape=shape, num_classes=num_classes)
+
+
+def _cifar10_layouts(folder):
+    binary = {"train": [f"data_batch_{i}.bin" for i in range(1, 6)], "test": ["test_batch.bin"]}
+    python = {"train": [f"data_batch_{i}" for i in range(1, 6)], "test": ["test_batch"]}
+    options = {"label_bytes": 1, "num_classes": 10}, {"label_key": "labels", "num_classes": 10}
+    yield _npz_layout(folder, "cifar10", (32, 32, 3), 10)
+    yield from _cifar_layouts(folder, "cifar-10-batches-bin", binary, "cifar-10-batches-py", python, *options)
+
+
+def _cifar100_layouts(folder):
+    binary, python = {"train": ["train.bin"], "test": ["test.bin"]}, {"train": ["train"], "test": ["test"]}
+    options = {"label_bytes": 2, "num_classes": 100}, {"label_key": "fine_labels", "num_classes": 100}
+    yield _npz_layout(folder, "cifar100", (32, 32, 3), 100)
+    yield from _cifar_layouts(folder, "cifar-100-binary", binary, "cifar-100-python", python, *options)
+
+
+def _cifar_layouts(folder, binary_name, binary_files, python_name, python_files, binary_options, python_options):
+    """The unpacked archives, beside `--data_dir`'s other files or as that folder itself."""
+
+    def read_binary(path, split):
+        return formats.read_cifar_binary(path, binary_files[split], **binary_options)
+
+    def read_python(path, split):
+        return formats.read_cifar_python(path, python_files[split], **python_options)
+
+    for name, read in ((binary_name, read_binary), (python_name, read_python)):
+        yield folder / name, read
+        if folder.name == name:
+            yield folder, read
+
+
+def _svhn_layouts(folder):
+    yield _npz_layout(folder, "svhn", (32, 32, 3), 10)
+    for place in (folder, folder / "svhn"):
+        if (place / "train_32x32.mat").exists() or (place / "test_32x32.mat").exists():
+            yield place, lambda path, split: formats.read_svhn_mat(path / f"{split}_32x32.mat")
+
+
+def get(name: str) -> Source:
+    """The data set `name`; InputError lists the known names.
+
+    Example:
+        >>> get("digits").load("train").images.shape
+        (1437, 8, 8, 3)
+    """
+    if name not in SOURCES:
+        raise InputError(f"--dataset={name} is unknown; choose from {', '.join(SOURCES)}.")
+    return SOURCES[name]
+
+
+_CIFAR10_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+_DIGITS = tuple("0123456789")
+_ARCHIVES = {
+    "cifar10": "cifar-10-batches-bin/ or cifar-10-batches-py/ from the official archives",
+    "cifar100": "cifar-100-binary/ or cifar-100-python/ from the official archives",
+    "svhn": "train_32x32.mat and test_32x32.mat from the official page",
+}
+_TORONTO, _STANFORD = ("www.cs.toronto.edu", 443), ("ufldl.stanford.edu", 80)
+
+
+def _files(name, layouts, host, tfds_name=None):
+    return functools.partial(_read_files, name=name, layouts=layouts, tfds_name=tfds_name or name, host=host)
+
+
+# Means and deviations as in the official code, `optimizers/darts/utils.py`; it mirrors SVHN's digits too.
+SOURCES = {
+    "digits": Source("digits", (8, 8, 3), _DIGITS, (0.3054,) * 3, (0.3760,) * 3, False, _read_digits),
+    "cifar10": Source(
+        "cifar10",
+        (32, 32, 3),
+        _CIFAR10_NAMES,
+        (0.49139968, 0.48215827, 0.44653124),
+        (0.24703233, 0.24348505, 0.26158768),
+        True,
+        _files("cifar10", _cifar10_layouts, _TORONTO),
+    ),
+    "cifar100": Source(
+        "cifar100",
+        (32, 32, 3),
+        tuple(str(label) for label in range(100)),
+        (0.5071, 0.4865, 0.4409),
+        (0.2673, 0.2564, 0.2762),
+        True,
+        _files("cifar100", _cifar100_layouts, _TORONTO),
+    ),
+    "svhn": Source(
+        "svhn",
+        (32, 32, 3),
+        _DIGITS,
+        (0.4377, 0.4438, 0.4728),
+        (0.1980, 0.2010, 0.1970),
+        True,
+        _files("svhn", _svhn_layouts, _STANFORD, "svhn_cropped"),
+    ),
+}
