@@ -71,8 +71,8 @@ def parse(config_class, arguments, description=""):
     values = _define(config_class)
     try:
         rest = values(["", *arguments])[1:]
-    except flags.Error as error:
-        sentence = " ".join(str(error).split()).replace(" ?", "?")
+    except (flags.Error, ValueError) as error:  # absl leaks a ValueError for --noresume=1 and for a binary flag file
+        sentence = " ".join(str(error).split()).replace(" ?", "?").removeprefix("ERROR:: ")
         raise InputError(f"{sentence.rstrip('.')}; --help lists the flags.") from error
     if rest:
         raise InputError(f"{rest[0]!r} is not a flag; flags begin with --, for example --method=rs (--help lists them).")
@@ -148,5 +148,5 @@ def run(main, config_class, *, description: str) -> int:
 
 def _fail(program, message, status):
     with contextlib.suppress(BrokenPipeError):
-        print(f"{program}: {message}", file=sys.stderr)
+        print(f"{program}: {' '.join(str(message).splitlines())}", file=sys.stderr)
     return status

@@ -4,7 +4,6 @@ import dataclasses
 import functools
 import os
 import pathlib
-import socket
 import threading
 from collections.abc import Callable
 
@@ -14,9 +13,19 @@ from sdarts_tf.data import formats
 from sdarts_tf.errors import InputError, RunError
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Examples:
-    """Images uint8 `[n, H, W, 3]` and labels int32 `[n]`."""
+    """Labelled images.
+
+    Args:
+        images: uint8 `[n, H, W, 3]`.
+        labels: int32 `[n]`.
+
+    Example:
+        >>> examples = Examples(np.zeros((5, 8, 8, 3), np.uint8), np.arange(5, dtype=np.int32))
+        >>> len(examples), examples.part(3, 5).labels.tolist()
+        (5, [3, 4])
+    """
 
     images: np.ndarray
     labels: np.ndarray
@@ -25,7 +34,7 @@ class Examples:
         return len(self.labels)
 
     def part(self, start: int, stop: int) -> "Examples":
-        """The examples `start` to `stop - 1`."""
+        """The examples `start` to `stop - 1`, without a copy."""
         return Examples(self.images[start:stop], self.labels[start:stop])
 
 
@@ -37,8 +46,8 @@ class Source:
         name: as in `--dataset`.
         image_shape: height, width, channels.
         label_names: the classes, in the order of their labels.
-        mean, std: of each channel over the training images, which count from 0 to 1.
-        flip: whether mirrored images are as good as the original ones.
+        mean, std: of each channel over the training images, whose pixels count from 0 to 1.
+        flip: whether training mirrors images unless it is told otherwise.
         read: function of (split, data_dir) -> images, labels.
     """
 
@@ -56,10 +65,10 @@ class Source:
         return len(self.label_names)
 
     def load(self, split: str, data_dir: str | None = None) -> Examples:
-        """The examples of `split`, `"train"` or `"test"`, in file order.
+        """The examples of one split, in file order.
 
         Args:
-            split: which part.
+            split: `"train"` or `"test"`.
             data_dir: folder with the data set's files or with prepared tensorflow-datasets; default
                 `$TFDS_DATA_DIR` or `~/tensorflow_datasets`.
 
@@ -67,8 +76,11 @@ class Source:
             InputError: a file is damaged, or there is neither a file nor a network.
             RunError: the download failed.
         """
+        if split not in ("train", "test"):
+            raise InputError(f"{self.name} has no split {split!r}; choose train or test.")
         images, labels = self.read(split, data_dir)
-        return Examples(*formats.checked(self.name, images, labels, shape=self.image_shape, num_classes=self.num_classes))
+        arrays = formats.checked(self.name, images, labels, shape=self.image_shape, num_classes=self.num_classes)
+        return Examples(*arrays)
 
 
 def _read_digits(split, data_dir):
@@ -83,7 +95,7 @@ def _read_digits(split, data_dir):
     return (train_images, train_labels) if split == "train" else (test_images, test_labels)
 
 
-def _read_files(split, data_dir, *, name, layouts, tfds_name, host):
+def _read_files(split, data_dir, *, name, layouts, tfds_name, url):
     """Reads the first layout found under `data_dir`, else a prepared tensorflow-datasets folder, else downloads."""
     folder = pathlib.Path(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
     if data_dir is not None and not folder.is_dir():
@@ -91,44 +103,60 @@ def _read_files(split, data_dir, *, name, layouts, tfds_name, host):
     for path, read in layouts(folder):
         if path.exists():
             return read(path, split)
-    if any((folder / tfds_name).glob("**/dataset_info.json")):
+    if _prepared(folder / tfds_name):
         return _read_tfds(split, folder, tfds_name, download=False)
-    if not _reachable(host):
+    if not _reachable(url):
         raise InputError(
             f"{name} is not under {folder} and there is no network to download it; put one of these there: {name}.npz "
             f"with x_train, y_train, x_test and y_test; {_ARCHIVES[name]}; or {tfds_name}/ as tensorflow-datasets "
-            "prepared it on another machine; then name the folder by --data_dir."
+            "prepared it on a machine with network; then name the folder by --data_dir."
         )
     return _read_tfds(split, folder, tfds_name, download=True)
+
+
+def _prepared(folder):
+    """Whether tensorflow-datasets finished a version there; until then its folder is `incomplete.<id>_<version>`."""
+    return any("incomplete" not in str(path.relative_to(folder)) for path in folder.glob("**/dataset_info.json"))
 
 
 def _read_tfds(split, folder, tfds_name, *, download):
     import tensorflow_datasets as tfds
 
     try:
-        dataset = tfds.load(tfds_name, split=split, data_dir=str(folder), download=download, batch_size=-1)
-        record = tfds.as_numpy(dataset)
+        wanted = tfds.decode.PartialDecoding({"image": True, "label": True})
+        options = {"data_dir": str(folder), "download": download, "decoders": wanted, "batch_size": -1}
+        record = tfds.as_numpy(tfds.load(tfds_name, split=split, **options))
+        return record["image"], record["label"]
     except Exception as error:  # tfds raises what its many backends raise
-        kind = RunError if download else InputError
-        raise kind(f"tensorflow-datasets could not give {tfds_name} from {folder} ({type(error).__name__}: {error}).") from error
-    return record["image"], record["label"]
+        if download:
+            raise RunError(
+                f"The download of {tfds_name} to {folder} failed ({formats.reason(error)}); try again, or put the "
+                "files there by hand."
+            ) from error
+        raise InputError(
+            f"{folder / tfds_name} is not readable by tensorflow-datasets ({formats.reason(error)}); prepare or copy "
+            "it again."
+        ) from error
 
 
-def _reachable(host, seconds=3.0):
-    """Whether a connection to `host` (name, port) opens in time; a name server that hangs counts as no."""
+def _reachable(url, seconds=3.0):
+    """Whether `url` can be downloaded, proxies included; a name server or proxy that hangs counts as no."""
+    import urllib.request
+
     answers = []
 
-    def connect():
+    def ask():
         try:
-            socket.create_connection(host, timeout=seconds).close()
+            urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=seconds).close()
             answers.append(True)
-        except OSError:
-            answers.append(False)
+        except (OSError, ValueError):  # no route, no name, refused by the server or a proxy; HTTP errors are OSErrors
+            pass
 
-    thread = threading.Thread(target=connect, daemon=True)
+    # The time-out of a connection does not cover the name server, so a thread that is given up does.
+    thread = threading.Thread(target=ask, daemon=True)
     thread.start()
     thread.join(seconds)
-    return bool(answers and answers[0])
+    return bool(answers)
 
 
 def _npz_layout(folder, name, shape, num_classes):
@@ -160,20 +188,21 @@ def _cifar_layouts(folder, binary_name, binary_files, python_name, python_files,
         return formats.read_cifar_python(path, python_files[split], **python_options)
 
     for name, read in ((binary_name, read_binary), (python_name, read_python)):
-        yield folder / name, read
-        if folder.name == name:
-            yield folder, read
+        yield (folder if folder.resolve().name == name else folder / name), read
 
 
 def _svhn_layouts(folder):
     yield _npz_layout(folder, "svhn", (32, 32, 3), 10)
     for place in (folder, folder / "svhn"):
-        if (place / "train_32x32.mat").exists() or (place / "test_32x32.mat").exists():
+        if any((place / f"{split}_32x32.mat").exists() for split in ("train", "test")):
             yield place, lambda path, split: formats.read_svhn_mat(path / f"{split}_32x32.mat")
 
 
 def get(name: str) -> Source:
-    """The data set `name`; InputError lists the known names.
+    """The data set of that name.
+
+    Raises:
+        InputError: there is none; the message lists the known names.
 
     Example:
         >>> get("digits").load("train").images.shape
@@ -185,17 +214,28 @@ def get(name: str) -> Source:
 
 
 _CIFAR10_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+_CIFAR100_NAMES = tuple(
+    """
+    apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly camel can
+    castle caterpillar cattle chair chimpanzee clock cloud cockroach couch crab crocodile cup dinosaur dolphin
+    elephant flatfish forest fox girl hamster house kangaroo keyboard lamp lawn_mower leopard lion lizard lobster
+    man maple_tree motorcycle mountain mouse mushroom oak_tree orange orchid otter palm_tree pear pickup_truck
+    pine_tree plain plate poppy porcupine possum rabbit raccoon ray road rocket rose sea seal shark shrew skunk
+    skyscraper snail snake spider squirrel streetcar sunflower sweet_pepper table tank telephone television tiger
+    tractor train trout tulip turtle wardrobe whale willow_tree wolf woman worm
+    """.split()  # noqa: SIM905
+)
 _DIGITS = tuple("0123456789")
 _ARCHIVES = {
     "cifar10": "cifar-10-batches-bin/ or cifar-10-batches-py/ from the official archives",
     "cifar100": "cifar-100-binary/ or cifar-100-python/ from the official archives",
     "svhn": "train_32x32.mat and test_32x32.mat from the official page",
 }
-_TORONTO, _STANFORD = ("www.cs.toronto.edu", 443), ("ufldl.stanford.edu", 80)
+_TORONTO, _STANFORD = "https://www.cs.toronto.edu/~kriz", "http://ufldl.stanford.edu/housenumbers"
 
 
-def _files(name, layouts, host, tfds_name=None):
-    return functools.partial(_read_files, name=name, layouts=layouts, tfds_name=tfds_name or name, host=host)
+def _files(name, layouts, url, tfds_name=None):
+    return functools.partial(_read_files, name=name, layouts=layouts, tfds_name=tfds_name or name, url=url)
 
 
 # Means and deviations as in the official code, `optimizers/darts/utils.py`; it mirrors SVHN's digits too.
@@ -208,16 +248,16 @@ SOURCES = {
         (0.49139968, 0.48215827, 0.44653124),
         (0.24703233, 0.24348505, 0.26158768),
         True,
-        _files("cifar10", _cifar10_layouts, _TORONTO),
+        _files("cifar10", _cifar10_layouts, f"{_TORONTO}/cifar-10-binary.tar.gz"),
     ),
     "cifar100": Source(
         "cifar100",
         (32, 32, 3),
-        tuple(str(label) for label in range(100)),
+        _CIFAR100_NAMES,
         (0.5071, 0.4865, 0.4409),
         (0.2673, 0.2564, 0.2762),
         True,
-        _files("cifar100", _cifar100_layouts, _TORONTO),
+        _files("cifar100", _cifar100_layouts, f"{_TORONTO}/cifar-100-binary.tar.gz"),
     ),
     "svhn": Source(
         "svhn",
@@ -226,6 +266,6 @@ SOURCES = {
         (0.4377, 0.4438, 0.4728),
         (0.1980, 0.2010, 0.1970),
         True,
-        _files("svhn", _svhn_layouts, _STANFORD, "svhn_cropped"),
+        _files("svhn", _svhn_layouts, f"{_STANFORD}/train_32x32.mat", "svhn_cropped"),
     ),
 }

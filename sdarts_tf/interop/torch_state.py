@@ -1,4 +1,4 @@
-"""Official PyTorch state dicts <-> the variables of a supernet.
+"""Official PyTorch state dicts <-> the variables of a supernet or of a derived network.
 
 Names: `sota/cnn/model_search.py` and `operations.py` of the official code. One of our variables may hold the weights of
 several edges, and one of our batch normalizations may stand for several official ones that see the same numbers.
@@ -69,18 +69,54 @@ class Entry:
 
 
 def entries(model) -> Iterator[Entry]:
-    """How the variables of a supernet stand in the official state dict."""
-    yield Entry(model.stem.kernel, ("stem.0.weight",), "convolution")
-    yield from _normalization(model.stem.normalization, ["stem.1"])
+    """How the variables of a supernet or of a derived network stand in the official state dict."""
+    if isinstance(model.stem, blocks.LargeImageStem):
+        yield from _large_image_stem(model.stem)
+    else:
+        yield Entry(model.stem.kernel, ("stem.0.weight",), "convolution")
+        yield from _normalization(model.stem.normalization, ["stem.1"])
     for index, cell in enumerate(model.cells):
         prefix = f"cells.{index}"
         for number, layer in enumerate(cell.preprocess):
             yield from _preprocess(layer, [f"{prefix}.preprocess{number}"])
+        for operation, places in _operations(cell):
+            yield from _operation(operation, [f"{prefix}._ops.{place}" for place in places])
+    if getattr(model, "auxiliary_head", None) is not None:
+        yield from _auxiliary_head(model.auxiliary_head)
+    yield from _classifier(model.classifier, "classifier")
+
+
+def _operations(cell):
+    """Pairs of an operation and its places: `edge._ops.candidate` in a supernet, the edge's number in a network."""
+    if hasattr(cell, "mixed"):
         for mixed in cell.mixed:
             for operation, places in zip(mixed.operations, mixed.places.values(), strict=True):
-                yield from _operation(operation, [f"{prefix}._ops.{row}._ops.{column}" for row, column in places])
-    yield Entry(model.classifier.kernel, ("classifier.weight",), "linear")
-    yield Entry(model.classifier.bias, ("classifier.bias",), "vector")
+                yield operation, [f"{row}._ops.{column}" for row, column in places]
+    else:
+        for number, operation in enumerate(cell.operations):
+            yield operation, [str(number)]
+
+
+def _large_image_stem(stem):
+    for kernel, layer, kernel_name, layer_name in zip(
+        stem.kernels, stem.normalizations, ("stem0.0", "stem0.3", "stem1.1"), ("stem0.1", "stem0.4", "stem1.2"), strict=True
+    ):
+        yield Entry(kernel, (f"{kernel_name}.weight",), "convolution")
+        yield from _normalization(layer, [layer_name])
+
+
+def _auxiliary_head(head):
+    for kernel, number in zip(head.kernels, (2, 5), strict=True):
+        yield Entry(kernel, (f"auxiliary_head.features.{number}.weight",), "convolution")
+    # The second batch normalization is absent for large images.
+    for layer, number in zip(head.normalizations, (3, 6), strict=False):
+        yield from _normalization(layer, [f"auxiliary_head.features.{number}"])
+    yield from _classifier(head.classifier, "auxiliary_head.classifier")
+
+
+def _classifier(layer, prefix):
+    yield Entry(layer.kernel, (f"{prefix}.weight",), "linear")
+    yield Entry(layer.bias, (f"{prefix}.bias",), "vector")
 
 
 def _entry(variable, prefixes, suffix, layout):
@@ -130,10 +166,10 @@ def _operation(operation, prefixes):
 
 
 def assign(model, state: Mapping[str, np.ndarray]) -> None:
-    """Puts an official state dict into a supernet. Strict: every name must be known, present and of the right shape.
+    """Puts an official state dict into a model. Strict: every name must be known, present and of the right shape.
 
     Args:
-        model: a supernet of a space of the DARTS family.
+        model: a supernet or a derived network of a space of the DARTS family.
         state: official name -> array in PyTorch's layout; `num_batches_tracked` is ignored.
 
     Raises:

@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from sdarts_tf.errors import InputError
 from sdarts_tf.layers import convolutions
 from sdarts_tf.layers.base import Layer
 from sdarts_tf.layers.normalization import BatchNormalization
@@ -79,3 +80,96 @@ class Classifier(Layer):
     def call(self, x):
         logits = tf.matmul(tf.reduce_mean(x, [1, 2]), self.kernel) + self.bias
         return tf.cast(logits, self.variable_dtype)
+
+
+class LargeImageStem(Layer):
+    """The first layers of a network for large images: three 3x3 convolutions of stride 2.
+
+    Returns two maps, at a quarter and at an eighth of the image's size, which are the inputs of the first cell.
+    Source: `sota/cnn/model_imagenet.py` of the official code.
+
+    Args:
+        channels: of both outputs; even.
+    """
+
+    def __init__(self, channels, **kwargs):
+        super().__init__(**kwargs)
+        widths = (3, channels // 2, channels, channels)
+        self.kernels = [
+            self.add_weight(
+                name=f"kernel_{i}",
+                shape=(3, 3, widths[i], widths[i + 1]),
+                initializer=convolutions.fan_in_uniform(9 * widths[i]),
+            )
+            for i in range(3)
+        ]
+        self.normalizations = [BatchNormalization(width) for width in widths[1:]]
+
+    def call(self, x, training=False):
+        outputs = []
+        for number, (kernel, normalization) in enumerate(zip(self.kernels, self.normalizations, strict=True)):
+            x = tf.nn.conv2d(convolutions.pad(tf.nn.relu(x) if number else x, 1), kernel, 2, "VALID")
+            x = normalization(x, training=training)
+            outputs.append(x)
+        return outputs[1], outputs[2]
+
+
+class DropPath(Layer):
+    """Drops the whole map of an image with probability `rate`, and divides the others by 1 - rate.
+
+    `draw(shape, seed)` makes uniform numbers; a test may put recorded ones in its place. `salt` tells one layer of a
+    network from another.
+    """
+
+    def __init__(self, *, draw=tf.random.stateless_uniform, salt=0, **kwargs):
+        super().__init__(**kwargs)
+        self.draw, self.salt = draw, salt
+
+    def call(self, x, rate, seed):
+        """Applies it; `rate` is a scalar tensor, at least 0 and below 1, `seed` int32 `[2]`."""
+        keep = 1.0 - tf.cast(rate, x.dtype)
+        draws = self.draw([tf.shape(x)[0], 1, 1, 1], tf.random.fold_in(seed, self.salt))
+        return x * tf.cast(draws < tf.cast(keep, draws.dtype), x.dtype) / keep
+
+
+class AuxiliaryHead(Layer):
+    """A second classifier on a map inside the network: `[N, H, W, channels]` -> logits `[N, num_classes]`.
+
+    ReLU, 5x5 average pool, 1x1 convolution to 128, batch normalization, ReLU, 2x2 convolution to 768, batch
+    normalization, ReLU, linear. The official code assumes maps of 8x8 (`large_images`: 7x7); larger ones are averaged
+    before the linear layer.
+
+    Args:
+        channels: of the map.
+        num_classes: number of logits.
+        large_images: the pool has stride 2 instead of 3, and the second batch normalization is absent, as officially.
+    """
+
+    def __init__(self, channels, num_classes, *, large_images=False, **kwargs):
+        super().__init__(**kwargs)
+        self.stride = 2 if large_images else 3
+        shapes = [(1, 1, channels, 128), (2, 2, 128, 768)]
+        self.kernels = [
+            self.add_weight(
+                name=f"kernel_{i}",
+                shape=shape,
+                initializer=convolutions.fan_in_uniform(shape[0] * shape[1] * shape[2]),
+            )
+            for i, shape in enumerate(shapes)
+        ]
+        self.normalizations = [BatchNormalization(width) for width in ((128,) if large_images else (128, 768))]
+        self.classifier = Classifier(768, num_classes)
+
+    def call(self, x, training=False):
+        smallest = 5 + self.stride
+        if min(x.shape[1:3]) < smallest:
+            raise InputError(
+                f"The auxiliary head sees a map of {x.shape[1]}x{x.shape[2]} and needs {smallest}x{smallest}; use larger "
+                "images, or switch the head off."
+            )
+        x = tf.nn.avg_pool2d(tf.nn.relu(x), 5, self.stride, "VALID")
+        x = tf.nn.relu(self.normalizations[0](tf.nn.conv2d(x, self.kernels[0], 1, "VALID"), training=training))
+        x = tf.nn.conv2d(x, self.kernels[1], 1, "VALID")
+        if len(self.normalizations) > 1:
+            x = self.normalizations[1](x, training=training)
+        return self.classifier(tf.nn.relu(x))

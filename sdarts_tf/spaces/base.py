@@ -35,6 +35,36 @@ class SearchSpace(abc.ABC):
         """
 
     @abc.abstractmethod
+    def build_network(
+        self,
+        genotype: Genotype,
+        num_classes: int,
+        channels: int,
+        cells: int,
+        *,
+        auxiliary: bool = False,
+        large_images: bool = False,
+    ) -> keras.Model:
+        """The network of a genotype, to be trained from scratch.
+
+        Args:
+            genotype: the architecture; of this space or of another with the same cells.
+            num_classes: number of logits.
+            channels: channels of the first cells; even.
+            cells: number of cells, at least 3.
+            auxiliary: whether training has a second classifier at two thirds of the depth.
+            large_images: a stem for ImageNet's sizes, which reduces three times before the first cell.
+
+        Returns:
+            A model called as `network(images [N, H, W, 3], training=False, drop_rate=None, seed=None)` -> logits
+            `[N, num_classes]`; in training with `auxiliary`, the pair of logits and auxiliary logits. `drop_rate` is
+            the probability of dropping a path, a scalar tensor, and needs a `seed`, int32 `[2]`.
+
+        Raises:
+            InputError: the genotype has another kind of cells, an unknown operation, or an impossible edge.
+        """
+
+    @abc.abstractmethod
     def discretize(self, mixture: dict[str, np.ndarray]) -> Genotype:
         """The genotype of the strongest edges and operations."""
 
@@ -62,14 +92,16 @@ class Architecture(tf.Module):
 
     def mixture(self) -> Mixture:
         """The shares of all candidates: the only softmax over alpha in the package."""
-        return {group: tf.nn.softmax(alpha) for group, alpha in self.alpha.items()}
+        return self.mixture_and_pullback()[0]
 
     def mixture_and_pullback(self):
         """The mixture, and the function that turns a gradient by the mixture into one by alpha."""
+        alpha = {group: tf.convert_to_tensor(variable) for group, variable in self.alpha.items()}
         with tf.GradientTape(persistent=True) as tape:
-            mixture = self.mixture()
+            tape.watch(alpha)
+            mixture = {group: tf.nn.softmax(values) for group, values in alpha.items()}
 
         def pullback(mixture_gradient: Mixture) -> Mixture:
-            return tape.gradient(mixture, self.alpha, output_gradients=mixture_gradient)
+            return tape.gradient(mixture, alpha, output_gradients=mixture_gradient)
 
         return mixture, pullback

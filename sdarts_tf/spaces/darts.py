@@ -8,25 +8,15 @@ import tensorflow as tf
 
 from sdarts_tf.genotypes.genotype import Genotype
 from sdarts_tf.layers.base import Layer
-from sdarts_tf.layers.blocks import Classifier, FactorizedReduce, ReluConvBatchNorm, Stem
+from sdarts_tf.layers.blocks import Classifier, Stem
 from sdarts_tf.layers.mixed import MixedOperation
 from sdarts_tf.layers.operations import Noise
 from sdarts_tf.layers.views import Views
 from sdarts_tf.spaces import discretize
 from sdarts_tf.spaces.base import SearchSpace
+from sdarts_tf.spaces.darts_network import Network, build_preprocess, reduction_cells
 from sdarts_tf.spaces.tables import EDGES, NUM_NODES, OUTPUTS, TABLES
 
-
-
-def reduction_cells(cells):
-    """The cells that halve the image and double the channels: at one and two thirds of the depth."""
-    return {cells // 3, 2 * cells // 3}
-
-
-def build_preprocess(in_channels, out_channels, *, halve, affine=False):
-    """Brings an input of a cell to its channels, and to its size if it comes from before a reduction."""
-    layer = FactorizedReduce if halve else ReluConvBatchNorm
-    return layer(in_channels, out_channels, affine=affine)
 
 
 class SearchCell(Layer):
@@ -124,6 +114,9 @@ class DartsSpace(SearchSpace):
 
     def build_supernet(self, num_classes, channels, cells):
         return Supernet(self.table, num_classes, channels, cells)
+
+    def build_network(self, genotype, num_classes, channels, cells, *, auxiliary=False, large_images=False):
+        return Network(genotype, num_classes, channels, cells, auxiliary=auxiliary, large_images=large_images)
 
     def discretize(self, mixture):
         cells = {kind: discretize.darts_cell(mixture[kind], rows) for kind, rows in self.table.items()}

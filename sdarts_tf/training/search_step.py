@@ -1,7 +1,6 @@
 """One bilevel step: move alpha, find a hard mixture nearby, move the weights there."""
 
 import dataclasses
-import functools
 
 import keras
 import tensorflow as tf
@@ -27,6 +26,14 @@ class StepResult:
     validation_loss: tf.Tensor
     gradient_norm: tf.Tensor
     non_finite: tf.Tensor
+
+
+class _TracedOnce:
+    """The loss of an `Objective`, each of whose functions is traced once, however often a step calls it."""
+
+    def __init__(self, objective):
+        self.loss_and_gradient = tf.function(objective.loss_and_gradient)
+        self.loss_and_gradients = tf.function(objective.loss_and_gradients)
 
 
 class SearchStep:
@@ -76,7 +83,7 @@ class SearchStep:
         alpha_seed, noise_seed, attack_seed, weight_seed = tf.unstack(tf.random.split(seed, 4))
         validation_loss = self._move_alpha(train_batch, valid_batch, learning_rate, alpha_seed)
         # Evaluation mode unless asked otherwise; never recorded: an attack must not move batch statistics.
-        attacked = Objective(self.supernet, train_batch, training=self.attack_training, seed=attack_seed)
+        attacked = _TracedOnce(Objective(self.supernet, train_batch, training=self.attack_training, seed=attack_seed))
         hard = self.method.perturbation(
             self.architecture.mixture(), self._counted(attacked.loss_and_gradient), epsilon=epsilon, seed=noise_seed
         )
@@ -86,11 +93,14 @@ class SearchStep:
         return {field.name: getattr(result, field.name) for field in dataclasses.fields(result)}
 
     def _move_alpha(self, train_batch, valid_batch, learning_rate, seed):
-        objective = functools.partial(Objective, self.supernet, training=True, record=True, seed=seed)
+        train, valid = (
+            _TracedOnce(Objective(self.supernet, batch, training=True, record=True, seed=seed))
+            for batch in (train_batch, valid_batch)
+        )
         mixture, pullback = self.architecture.mixture_and_pullback()
         loss, gradient = self.method.hypergradient(
-            objective(train_batch),
-            objective(valid_batch),
+            train,
+            valid,
             [variable.value for variable in self.supernet.trainable_variables],
             mixture,
             learning_rate=learning_rate,

@@ -1,7 +1,11 @@
 """The published cells, one by one, against their record."""
 
 import json
+import math
 
+import pytest
+
+from sdarts_tf import spaces
 from sdarts_tf.genotypes import published
 from sdarts_tf.spaces.discretize import edge_rows
 from sdarts_tf.spaces.tables import TABLES
@@ -46,3 +50,38 @@ def test_every_image_cell_lies_in_the_space_that_its_name_tells(golden):
             for edge in edges:
                 row = rows.index((edge.source, edge.target))
                 assert edge.operation in TABLES[genotype.space][kind][row], (name, kind, edge)
+
+
+def _count(genotype, form, classes):
+    """Parameters of the network of a form such as `cifar_c36_l20` or `imagenet_c48_l14_1000_classes`."""
+    family, channels, cells, *rest = form.split("_")
+    network = spaces.get("darts").build_network(
+        genotype,
+        int(rest[0]) if rest else classes,
+        int(channels[1:]),
+        int(cells[1:]),
+        auxiliary=True,
+        large_images=family == "imagenet",
+    )
+
+    def total(layer):
+        return sum(math.prod(variable.shape) for variable in layer.trainable_variables)
+
+    return {"with_auxiliary": total(network), "without_auxiliary": total(network) - total(network.auxiliary_head)}
+
+
+def _check_counts(golden, forms):
+    record = json.loads(golden.read_text(encoding="utf-8"))
+    for name, cells in {**record["cnn"], **record["cnn_earlier"]}.items():
+        for form, parameters in cells["parameters"].items():
+            if forms(form):
+                assert _count(published.get(name), form, cells["classes"]) == parameters, (name, form)
+
+
+def test_number_of_parameters_of_small_networks(golden):
+    _check_counts(golden, lambda form: form == "cifar_c16_l8")
+
+
+@pytest.mark.slow
+def test_number_of_parameters_at_full_size(golden):
+    _check_counts(golden, lambda form: form != "cifar_c16_l8")

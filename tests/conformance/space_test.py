@@ -1,0 +1,85 @@
+"""What every search space must do."""
+
+import numpy as np
+import tensorflow as tf
+
+from sdarts_tf import spaces
+from sdarts_tf.genotypes.genotype import Genotype
+from sdarts_tf.spaces.base import Architecture
+from sdarts_tf.spaces.tables import TABLES
+from sdarts_tf.training.objective import Objective
+
+# Parameters of the supernets with 16 channels, 8 cells and 10 or 100 classes, counted on the official code.
+PARAMETERS = {
+    "s1": (405_146, 428_276),
+    "s2": (665_466, 688_596),
+    "s3": (665_466, 688_596),
+    "s4": (624_506, 647_636),
+    "s5": (1_930_618, 1_953_748),
+    "darts": (1_930_618, 1_953_748),
+}
+
+
+def test_gradient_reaches_every_alpha(space, tiny):
+    step = tiny.step(space)
+    mixture, pullback = step.architecture.mixture_and_pullback()
+    _, gradient = Objective(step.supernet, tiny.batch(0), training=True).loss_and_gradient(mixture)
+    for kind, values in pullback(gradient).items():
+        assert np.all(values.numpy() != 0), f"{kind}: {values}"
+
+
+def test_gradient_of_the_mixture_is_that_of_finite_differences(space, tiny):
+    step = tiny.step(space)
+    objective = Objective(step.supernet, tiny.batch(0), training=False, seed=tf.constant([1, 2]))
+    mixture = step.architecture.mixture()
+    _, gradient = objective.loss_and_gradient(mixture)
+    for kind, group in mixture.items():
+        direction = tf.random.stateless_normal(group.shape, (3, 4))
+        ahead, behind = (mixture | {kind: group + sign * 2e-3 * direction} for sign in (1, -1))
+        slope = (objective.loss_and_gradient(ahead)[0] - objective.loss_and_gradient(behind)[0]) / 4e-3
+        np.testing.assert_allclose(tf.reduce_sum(gradient[kind] * direction), slope, rtol=0.02, atol=1e-4)
+
+
+def test_weights_and_alpha_are_disjoint(space, tiny):
+    step = tiny.step(space)
+    weights = {id(variable.value) for variable in step.supernet.trainable_variables}
+    assert len(weights) == len(step.supernet.trainable_variables)
+    assert not weights & {id(alpha) for alpha in step.architecture.alpha.values()}
+    assert {group: tuple(alpha.shape) for group, alpha in step.architecture.alpha.items()} == spaces.get(
+        space
+    ).alpha_shapes()
+
+
+def test_rows_of_the_mixture_sum_to_one(space):
+    architecture = Architecture(spaces.get(space).alpha_shapes(), seed=1)
+    for group, alpha in architecture.alpha.items():
+        alpha.assign(5 * tf.random.stateless_normal(alpha.shape, (0, 1)))
+        rows = architecture.mixture()[group].numpy()
+        np.testing.assert_allclose(rows.sum(axis=-1), 1, rtol=1e-6)
+        assert rows.min() > 0
+
+
+def test_number_of_parameters(space):
+    for classes, expected in zip((10, 100), PARAMETERS[space], strict=True):
+        supernet = spaces.get(space).build_supernet(classes, 16, 8)
+        assert sum(variable.value.shape.num_elements() for variable in supernet.trainable_variables) == expected
+
+
+def test_one_hot_mixture_gives_that_operation(space):
+    """Discretizing a one-hot mixture gives back the operations it points to."""
+    mixture, expected = {}, {}
+    for kind, rows in TABLES[space].items():
+        last = [len(names) - 1 for names in rows]
+        mixture[kind] = np.eye(len(rows[0]), dtype=np.float32)[last]
+        expected[kind] = {names[-1] for names in rows}
+    genotype = spaces.get(space).discretize(mixture)
+    assert Genotype.from_json(genotype.to_json()) == genotype
+    for kind, edges in genotype.cells.items():
+        assert len(edges) == 8
+        assert {edge.operation for edge in edges} <= expected[kind]
+
+
+def test_odd_image_sizes(space, tiny):
+    step = tiny.step(space)
+    logits = step.supernet(tf.zeros([2, 11, 7, 3]), step.architecture.mixture(), training=True)
+    assert logits.shape == (2, 5)

@@ -1,0 +1,87 @@
+"""What every method must do on every space."""
+
+import numpy as np
+import tensorflow as tf
+
+from sdarts_tf.training.checkpoint import Checkpoints
+from sdarts_tf.training.objective import Objective
+
+RATE, SEED = tf.constant(0.025), tf.constant([3, 4])
+
+
+def _values(variables):
+    return [variable.numpy() for variable in variables]
+
+
+def _all_variables(step):
+    return [*(v.value for v in step.supernet.variables), *step.architecture.alpha.values()]
+
+
+def test_step(space, method, tiny, tmp_path):
+    """One trace serves all learning rates and epsilons; alpha, weights and statistics move; a checkpoint keeps them."""
+    step = tiny.step(space, method)
+    function = tf.function(step)
+    before = {name: alpha.numpy() for name, alpha in step.architecture.alpha.items()}
+    weights = _values(v.value for v in step.supernet.trainable_variables)
+    for number, epsilon in enumerate((0.03, 0.3)):
+        figures = function(tiny.batch(0), tiny.batch(1), RATE / (number + 1), tf.constant(epsilon), SEED + number)
+        assert np.isfinite(figures["loss"]) and np.isfinite(figures["validation_loss"])
+        assert int(figures["non_finite"]) == 0
+    assert function.experimental_get_tracing_count() == 1
+    for name, alpha in step.architecture.alpha.items():
+        moved = np.abs(alpha.numpy() - before[name])
+        # Adam's first two steps move every entry by at most its step size each.
+        assert np.all(moved > 0) and np.all(moved <= 2 * 3e-4 * 1.01)
+    moved = [np.abs(v.numpy() - w).max() for v, w in zip(step.supernet.trainable_variables, weights, strict=True)]
+    assert min(moved) > 0
+
+    parts = {"supernet": step.supernet, "architecture": step.architecture, "alpha_optimizer": step.alpha_optimizer}
+    checkpoints = Checkpoints(tmp_path, weight_optimizer=step.weight_optimizer, **parts)
+    checkpoints.save(1)
+    everything = [*_all_variables(step), *step.weight_optimizer.variables, *step.alpha_optimizer.variables]
+    saved = _values(everything)
+    for variable in everything:
+        variable.assign(tf.zeros_like(variable))
+    assert checkpoints.restore()
+    for variable, value in zip(everything, saved, strict=True):
+        np.testing.assert_array_equal(variable.numpy(), value)
+
+
+def test_perturbation(space, method, tiny):
+    """It leaves alpha, weights and statistics untouched, stays on the simplex, and an attack never lowers the loss."""
+    step = tiny.step(space, method)
+    objective = Objective(step.supernet, tiny.batch(0), training=False, seed=SEED)
+    clean = step.architecture.mixture()
+    before = _values(_all_variables(step))
+    hard = step.method.perturbation(clean, tf.function(objective.loss_and_gradient), epsilon=tf.constant(0.2), seed=SEED)
+    for variable, value in zip(_all_variables(step), before, strict=True):
+        np.testing.assert_array_equal(variable.numpy(), value)
+    for kind, rows in hard.items():
+        np.testing.assert_allclose(rows.numpy().sum(axis=-1), 1, rtol=1e-6)
+        assert rows.numpy().min() >= 0
+        changed = np.abs(rows - clean[kind]).max()
+        assert changed == 0 if method.startswith("darts") else changed > 0.01
+    if method.startswith("adv"):
+        assert objective.loss_and_gradient(hard)[0] > objective.loss_and_gradient(clean)[0]
+
+
+def test_two_replicas_equal_one(space, method, tiny, two_replicas):
+    """Two replicas that see the same images do what one does: global loss, one attack, reduced and clipped gradients."""
+    alone = tiny.step(space, method)
+    with two_replicas.scope():
+        together = tiny.step(space, method)
+        for variable, source in zip(together.supernet.variables, alone.supernet.variables, strict=True):
+            variable.assign(source.numpy())
+
+        def per_replica(batch):
+            return tuple(two_replicas.experimental_distribute_values_from_function(lambda _: part) for part in batch)
+
+        arguments = RATE, tf.constant(0.3), SEED
+        figures = tf.function(together)(per_replica(tiny.batch(0)), per_replica(tiny.batch(1)), *arguments)
+    expected = tf.function(alone)(tiny.batch(0), tiny.batch(1), *arguments)
+    for name, value in expected.items():
+        np.testing.assert_allclose(figures[name], value, rtol=1e-4, atol=1e-6, err_msg=name)
+    for group, alpha in alone.architecture.alpha.items():
+        np.testing.assert_allclose(together.architecture.alpha[group].numpy(), alpha.numpy(), atol=1e-6)
+    for ours, one in zip(together.supernet.variables, alone.supernet.variables, strict=True):
+        np.testing.assert_allclose(ours.numpy(), one.numpy(), rtol=1e-3, atol=2e-5)
