@@ -4,22 +4,20 @@ import pathlib
 
 import setuptools
 
-# One TensorFlow per extra: tensorflow and tensorflow-cpu own the same module and must not meet. Where tensorflow-cpu
-# has no wheels, plain tensorflow is the CPU build.
-CPU = [
-    "tensorflow-cpu>=2.20,<2.22; platform_machine == 'x86_64' or platform_machine == 'AMD64'",
-    "tensorflow>=2.20,<2.22; platform_machine != 'x86_64' and platform_machine != 'AMD64'",
-]
+# One TensorFlow per extra: tensorflow and tensorflow-cpu own the same module and must not meet. tensorflow-cpu has
+# wheels for x86-64 on Linux and Windows; elsewhere plain tensorflow is the CPU build.
+HAS_CPU_WHEEL = "(platform_machine == 'x86_64' or platform_machine == 'AMD64') and sys_platform != 'darwin'"
+HAS_NO_CPU_WHEEL = "(platform_machine != 'x86_64' and platform_machine != 'AMD64') or sys_platform == 'darwin'"
 
 setuptools.setup(
     name="sdarts_tf",
     version="0.1.0",
-    description="SmoothDARTS: differentiable architecture search stabilised by perturbation, for TensorFlow and Keras",
+    description="SmoothDARTS: differentiable architecture search stabilized by perturbation, for TensorFlow and Keras",
     long_description=pathlib.Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.10",
-    packages=setuptools.find_packages(include=["sdarts_tf", "sdarts_tf.*"]),
+    packages=setuptools.find_namespace_packages(include=["sdarts_tf", "sdarts_tf.*"]),
     install_requires=[
         "absl-py>=2.1",
         "importlib_resources>=6.0",  # tensorflow-datasets needs it and does not say so
@@ -33,8 +31,14 @@ setuptools.setup(
         "tensorflow-datasets>=4.9.7",
     ],
     extras_require={
-        "cpu": CPU,
+        "cpu": [
+            f"tensorflow-cpu>=2.20,<2.22; {HAS_CPU_WHEEL}",
+            f"tensorflow>=2.20,<2.22; {HAS_NO_CPU_WHEEL}",
+        ],
         "gpu": ["tensorflow[and-cuda]>=2.20,<2.22"],
-        "dev": ["pytest>=8.0", "pytest-xdist>=3.5", "ruff>=0.8"],
+        "tune": ["keras-tuner>=1.4.7"],  # its Bayesian tuner needs scikit-learn and does not say so
+        "torch": ["torch>=2.2"],  # reads the official PyTorch weights
+        # A new ruff may format otherwise, so its version is fixed here and in .pre-commit-config.yaml.
+        "dev": ["pytest>=8.0", "pytest-xdist>=3.5", "ruff~=0.17.6"],
     },
 )

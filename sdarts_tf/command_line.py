@@ -1,10 +1,13 @@
-"""From a configuration's fields to flags, and from exceptions to exit statuses."""
+"""From a configuration's fields to flags, and from exceptions to exit statuses. Imports no TensorFlow by itself."""
 
 import contextlib
 import dataclasses
+import difflib
 import errno
 import importlib.util
+import io
 import os
+import re
 import sys
 import tempfile
 import textwrap
@@ -15,11 +18,139 @@ from absl import flags
 
 from sdarts_tf.errors import InputError, RunError
 
-_HELP_FLAGS = ("--help", "-h", "-help", "--helpfull", "--helpshort")
+_HELP_FLAGS = {"-h", "-help", "--help", "--helpfull", "--helpshort"}
+_DEFINE = {bool: flags.DEFINE_boolean, int: flags.DEFINE_integer, float: flags.DEFINE_float, str: flags.DEFINE_string}
+_KIND_NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
 
 
-class _Help(Exception):
-    """The user asked for help; the text is the message."""
+class HelpRequested(Exception):
+    """The user asked for help; the message is the help text."""
+
+
+def parse(config_class, argv, *, program="sdarts_tf", description=""):
+    """The configuration that command-line arguments describe. Reads and changes nothing global.
+
+    A value given later wins, also over one from a `--flagfile`; flag files may name further flag files.
+
+    Args:
+        config_class: a dataclass whose fields come from `config.setting`.
+        argv: what follows the program's name.
+        program: how the command is called, for the help text, for example `"sdarts_tf.search"`.
+        description: first lines of the help text.
+
+    Returns:
+        A `config_class`, checked.
+
+    Raises:
+        HelpRequested: one of the arguments is `--help`, `-h` or `--helpfull`.
+        InputError: a flag is unknown, malformed or out of range, or an argument is no flag.
+
+    Example:
+        >>> from sdarts_tf.config import SearchConfig
+        >>> parse(SearchConfig, ["--method=adv", "--epochs=5"]).epochs
+        5
+    """
+    if _HELP_FLAGS.intersection(argv):
+        raise HelpRequested(usage(config_class, program=program, description=description))
+    values = _define(config_class)
+    try:
+        rest = values([program, *argv])[1:]
+    except UnicodeDecodeError as error:
+        raise InputError("--flagfile names a file that is not text; name a file of --name=value lines.") from error
+    except (flags.Error, ValueError) as error:  # --noresume=1 is a bare ValueError
+        raise InputError(_sentence(error, config_class)) from error
+    if rest:
+        raise InputError(f"{rest[0]!r} is not a flag; write --name=value (--help lists the flags).")
+    return config_class(**{field.name: values[field.name].value for field in dataclasses.fields(config_class)})
+
+
+def usage(config_class, *, program="sdarts_tf", description="") -> str:
+    """The help text: every flag with the kind of its value, its default, its help line and its unit."""
+    lines = [description.strip(), "", f"Usage: python -m {program} [--name=value ...]", ""]
+    entries = [(_heading(field), _help_line(field)) for field in dataclasses.fields(config_class)]
+    entries.append(
+        ("--flagfile=FILE", "read flags from a file, one --name=value a line, # for comments; later flags win")
+    )
+    entries.append(("--help", "show this list"))
+    for heading, help_line in entries:
+        lines.append(f"  {heading}")
+        wrapped = textwrap.wrap(help_line, 100, initial_indent=" " * 6, subsequent_indent=" " * 6)
+        lines += [line.replace("\0", " ") for line in wrapped]
+    return "\n".join(lines).strip()
+
+
+def to_flagfile(config) -> str:
+    """The configuration as a flag file, one flag a line; `--flagfile` reads it back.
+
+    Fields that are None are left out.
+
+    Raises:
+        InputError: a text cannot stand on a line of its own, because of line breaks or of blanks at its end.
+    """
+    lines = []
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if value is None:
+            continue
+        line = f"--{'' if value else 'no'}{field.name}" if isinstance(value, bool) else f"--{field.name}={value}"
+        if line.splitlines() != [line.strip()]:
+            raise InputError(f"--{field.name}={value!r} cannot be saved; leave out line breaks and blanks at its end.")
+        lines.append(line)
+    return "\n".join(lines) + "\n"
+
+
+def run(main, config_class, *, description: str) -> int:
+    """Runs a command: parses its flags, calls `main(config)`, and turns what goes wrong into one sentence.
+
+    Args:
+        main: the command; returns an exit status, or None for 0.
+        config_class: a dataclass whose fields come from `config.setting`.
+        description: first lines of the help text.
+
+    Returns:
+        The exit status: what `main` returned; 2 for wrong flags, input or permissions; 1 for a failure while running,
+        a full disk, or a bug, which shows its traceback; 130 and 143 after Ctrl-C and SIGTERM; 141 where the reader of
+        the output went away.
+    """
+    program = f"sdarts_tf.{os.path.basename(sys.argv[0]).removesuffix('.py')}"
+    try:
+        status = _call(main, config_class, program, description)
+        print(end="", flush=True)  # a closed pipe or a full disk is met here, not at the interpreter's end
+        return status
+    except BrokenPipeError:
+        status, sentence = 141, None
+    except (Exception, KeyboardInterrupt) as error:
+        status, sentence = _verdict(error, go_on=_how_to_go_on(config_class))
+    _settle_output()
+    if sentence is not None:
+        with contextlib.suppress(BrokenPipeError):
+            print(f"{program}: {' '.join(sentence.splitlines())}", file=sys.stderr)
+    return status
+
+
+def quiet_tensorflow() -> None:
+    """Imports TensorFlow without its start-up banners and sets its log to errors.
+
+    Native code writes the banners to file descriptor 2; they are shown if the import fails. With TF_CPP_MIN_LOG_LEVEL
+    set to less than 3 everything is shown, for example to see why a GPU is not found.
+
+    Raises:
+        InputError: TensorFlow is not installed.
+    """
+    found = importlib.util.find_spec("tensorflow")
+    if found is None or found.origin is None:  # no origin: a folder that an uninstalled package left behind
+        raise InputError(
+            "TensorFlow is not installed; run pip install 'sdarts_tf[cpu]', or 'sdarts_tf[gpu]' for NVIDIA."
+        )
+    quiet = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") == "3"
+    with _standard_error_held() if quiet else contextlib.nullcontext():
+        import tensorflow as tf
+
+        tf.config.list_physical_devices()  # the banners of the devices come with their first use
+    if quiet:
+        from absl import logging
+
+        logging.set_verbosity(logging.ERROR)
 
 
 def _kind(field):
@@ -29,124 +160,144 @@ def _kind(field):
 
 
 def _define(config_class) -> flags.FlagValues:
-    """One flag for every field, in a set of flags of its own: importing or parsing changes nothing global."""
-    define = {bool: flags.DEFINE_boolean, int: flags.DEFINE_integer, float: flags.DEFINE_float, str: flags.DEFINE_string}
+    """One flag for every field, in a set of flags of its own."""
     values = flags.FlagValues()
+    # Otherwise a --flagfile after a value of its own, as in `--method adv --flagfile=x`, is passed over in silence.
+    values.set_gnu_getopt(True)
     for field in dataclasses.fields(config_class):
-        define[_kind(field)](field.name, field.default, field.metadata["help"], flag_values=values)
+        _DEFINE[_kind(field)](field.name, field.default, field.metadata["help"], flag_values=values)
     return values
 
 
-def usage(config_class, description: str) -> str:
-    """The help text: every flag with its default, its help line and its unit."""
-    lines = [description.strip(), "", "Flags:"]
-    for field in dataclasses.fields(config_class):
-        default = "" if field.default is None else f"={field.default}"
-        unit = f" [{field.metadata['unit']}]" if field.metadata["unit"] else ""
-        name = f"--[no]{field.name}" if _kind(field) is bool else f"--{field.name}{default}"
-        lines.append(f"  {name}")
-        lines += textwrap.wrap(field.metadata["help"] + unit, 100, initial_indent=" " * 6, subsequent_indent=" " * 6)
-    lines += ["  --flagfile=FILE", "      read flags from a file, one a line, # for comments; later flags win"]
-    return "\n".join(lines)
+def _sentence(error, config_class) -> str:
+    """An error of absl in our words."""
+    fields = {field.name: field for field in dataclasses.fields(config_class)}
+    if isinstance(error, flags.UnrecognizedFlagError):
+        names = [*fields, "flagfile", "help", *(f"no{name}" for name, field in fields.items() if _kind(field) is bool)]
+        near = difflib.get_close_matches(error.flagname, names, n=1)
+        hint = f"did you mean --{near[0]} (--help lists the flags)?" if near else "--help lists the flags."
+        return f"--{error.flagname} is not a flag; {hint}"
+    text = " ".join(str(error).split())
+    if isinstance(error, flags.CantOpenFlagFileError):
+        reason = error.__context__  # the OSError
+        return f"--flagfile={reason.filename} cannot be read ({reason.strerror}); name a file of --name=value lines."
+    illegal = re.match(r"flag --(\w+)=(.*?): ", text)
+    if illegal and illegal[1] in fields:
+        name, value = illegal.groups()
+        return f"--{name}={value} is not allowed; the value must be {_KIND_NAMES[_kind(fields[name])]}."
+    return f"{text.rstrip('.')}; --help lists the flags."
 
 
-def parse(config_class, arguments, description=""):
-    """The configuration that command-line arguments describe.
+def _heading(field) -> str:
+    kind, default = _kind(field), field.default
+    if kind is bool:
+        name, default = f"--[no]{field.name}", {True: "on", False: "off"}.get(default)
+    else:
+        name = f"--{field.name}={'|'.join(map(str, field.metadata['choices'])) or kind.__name__.upper()}"
+    return name if default is None else f"{name}  (default {default})"
 
-    Args:
-        config_class: a dataclass of `config.py`.
-        arguments: what follows the program's name.
-        description: first lines of the help text.
 
-    Raises:
-        InputError: a flag is unknown, malformed or out of range, or an argument is no flag.
+def _help_line(field) -> str:
+    """Help and unit; NUL stands for the blanks inside the unit, which are not to be broken."""
+    unit = field.metadata["unit"].replace(" ", "\0")
+    return field.metadata["help"] + (f" [{unit}]" if unit else "")
 
-    Example:
-        >>> from sdarts_tf.config import SearchConfig
-        >>> parse(SearchConfig, ["--method=adv", "--epochs=5"]).epochs
-        5
-    """
-    if any(argument in _HELP_FLAGS for argument in arguments):
-        raise _Help(usage(config_class, description))
-    values = _define(config_class)
+
+def _call(main, config_class, program, description) -> int:
     try:
-        rest = values(["", *arguments])[1:]
-    except (flags.Error, ValueError) as error:  # absl leaks a ValueError for --noresume=1 and for a binary flag file
-        sentence = " ".join(str(error).split()).replace(" ?", "?").removeprefix("ERROR:: ")
-        raise InputError(f"{sentence.rstrip('.')}; --help lists the flags.") from error
-    if rest:
-        raise InputError(f"{rest[0]!r} is not a flag; flags begin with --, for example --method=rs (--help lists them).")
-    return config_class(**{field.name: values[field.name].value for field in dataclasses.fields(config_class)})
+        config = parse(config_class, sys.argv[1:], program=program, description=description)
+    except HelpRequested as text:
+        print(text)
+        return 0
+    return main(config) or 0
 
 
-def to_flagfile(config) -> str:
-    """The configuration as a flag file, one flag a line; `--flagfile` reads it back."""
-    lines = []
-    for field in dataclasses.fields(config):
-        value = getattr(config, field.name)
-        if isinstance(value, bool):
-            lines.append(f"--{'' if value else 'no'}{field.name}")
-        elif value is not None:
-            lines.append(f"--{field.name}={value}")
-    return "\n".join(lines) + "\n"
+def _how_to_go_on(config_class) -> str:
+    can_resume = any(field.name == "resume" for field in dataclasses.fields(config_class))
+    return "go on with --resume" if can_resume else "run the command again"
 
 
-def quiet_tensorflow() -> None:
-    """Imports TensorFlow without its start-up banners.
+def _verdict(error, *, go_on):
+    """Exit status and sentence of what ended a command; a bug has no sentence of its own but a traceback."""
+    if isinstance(error, InputError):
+        return 2, str(error)
+    if isinstance(error, RunError):
+        return getattr(error, "exit_status", 1), str(error)
+    if isinstance(error, KeyboardInterrupt):
+        return 130, f"Interrupted; {go_on} to finish."
+    if _disk_is_full(error):
+        return 1, f"The disk is full; free some space, then {go_on}."
+    if isinstance(error, PermissionError) and error.filename is not None:
+        return (
+            2,
+            f"{error.filename} may not be read or written ({error.strerror}); change its permissions or name another.",
+        )
+    traceback.print_exception(error)
+    return 1, "This is a bug in sdarts_tf; please report it with the lines above."
 
-    They are written by native code to file descriptor 2. Where the import fails they are shown.
 
-    Raises:
-        InputError: TensorFlow is not installed.
+def _disk_is_full(error) -> bool:
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    # TensorFlow's error, known by its name because TensorFlow may not have been imported.
+    return type(error).__name__ == "ResourceExhaustedError" and "no space left" in str(error).lower()
+
+
+def _settle_output():
+    """Writes what standard output still holds; where that fails, keeps the interpreter from complaining at its end."""
+    try:
+        print(end="", flush=True)
+    except OSError:
+        with contextlib.suppress(OSError):  # an output without a descriptor
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, sys.stdout.fileno())
+            os.close(nowhere)
+
+
+class _Descriptor(io.TextIOBase):
+    """Text straight to a file descriptor."""
+
+    def __init__(self, number):
+        self.number = number
+
+    def writable(self):
+        return True
+
+    def write(self, text):
+        os.write(self.number, text.encode("utf-8", "backslashreplace"))
+        return len(text)
+
+
+@contextlib.contextmanager
+def _standard_error_held():
+    """Holds back what native code writes to file descriptor 2; shows it only if the block fails.
+
+    What Python code writes to `sys.stderr` reaches the user as ever.
     """
-    if importlib.util.find_spec("tensorflow") is None:
-        raise InputError("TensorFlow is not installed; run pip install 'sdarts_tf[cpu]', or 'sdarts_tf[gpu]' for NVIDIA.")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    sys.stderr.flush()
-    with tempfile.TemporaryFile() as banners:
+    try:
         kept = os.dup(2)
-        os.dup2(banners.fileno(), 2)
+    except OSError:  # standard error is closed
+        yield
+        return
+    # Logging handlers made inside the block keep this stream for good, so it outlives the block.
+    stream = _Descriptor(kept)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
         try:
-            import tensorflow as tf
-
-            tf.config.list_physical_devices()  # the banners of the devices come with their first use
+            with contextlib.redirect_stderr(stream) if _writes_to_2(sys.stderr) else contextlib.nullcontext():
+                yield
         except BaseException:
-            os.dup2(kept, 2)
-            banners.seek(0)
-            os.write(2, banners.read())
+            held.seek(0)
+            os.write(kept, held.read())
             raise
         finally:
             os.dup2(kept, 2)
+            stream.number = 2
             os.close(kept)
 
 
-def run(main, config_class, *, description: str) -> int:
-    """Runs a command: parses its flags, calls `main(config)`, and turns what goes wrong into one sentence.
-
-    Returns:
-        The exit status: 0; 2 for wrong flags or input; 1 for a failure while running; 130 and 143 after Ctrl-C and
-        SIGTERM. A bug in the package shows its traceback.
-    """
-    program = f"sdarts_tf.{os.path.basename(sys.argv[0]).removesuffix('.py')}"
+def _writes_to_2(stream) -> bool:
     try:
-        return main(parse(config_class, sys.argv[1:], description)) or 0
-    except _Help as text:
-        print(text)
-        return 0
-    except InputError as error:
-        return _fail(program, error, 2)
-    except RunError as error:
-        return _fail(program, error, getattr(error, "exit_status", 1))
-    except KeyboardInterrupt:
-        return _fail(program, "Interrupted; nothing was saved since the last checkpoint.", 130)
-    except OSError as error:
-        if error.errno == errno.ENOSPC:
-            return _fail(program, "The disk is full; free some space, then go on with --resume.", 1)
-        traceback.print_exc()
-        return 1
-
-
-def _fail(program, message, status):
-    with contextlib.suppress(BrokenPipeError):
-        print(f"{program}: {' '.join(str(message).splitlines())}", file=sys.stderr)
-    return status
+        return stream.fileno() == 2
+    except (AttributeError, OSError):  # none at all, or one without a descriptor, as in a notebook
+        return False

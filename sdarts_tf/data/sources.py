@@ -149,8 +149,8 @@ def _reachable(url, seconds=3.0):
         try:
             urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=seconds).close()
             answers.append(True)
-        except (OSError, ValueError):  # no route, no name, refused by the server or a proxy; HTTP errors are OSErrors
-            pass
+        except Exception:  # no name, no route, refused by the server, or a proxy that answers anything at all
+            return
 
     # The time-out of a connection does not cover the name server, so a thread that is given up does.
     thread = threading.Thread(target=ask, daemon=True)

@@ -2,6 +2,7 @@
 
 import time
 
+import keras
 import tensorflow as tf
 
 from sdarts_tf.errors import InputError, RunError
@@ -14,10 +15,11 @@ class Checkpoints:
         folder: where the checkpoints lie.
         keep: how many of the latest are kept.
         seconds: time after which a save is due.
-        **tracked: name -> `tf.Module`, Keras model or variable.
+        **tracked: name -> `tf.Module`, Keras model, variable, or a nest of these.
     """
 
     def __init__(self, folder, *, keep=2, seconds=300.0, **tracked):
+        tracked = {name: _variables(value) for name, value in tracked.items()}
         self._checkpoint = tf.train.Checkpoint(**tracked)
         self._manager = tf.train.CheckpointManager(self._checkpoint, str(folder), max_to_keep=keep)
         self._seconds, self._saved_at = seconds, time.monotonic()
@@ -50,3 +52,8 @@ class Checkpoints:
     def due(self) -> bool:
         """Whether the last save is long enough ago."""
         return time.monotonic() - self._saved_at >= self._seconds
+
+
+def _variables(value):
+    """The variables of a Keras model, in its order; TensorFlow does not find layers that lie in lists."""
+    return [variable.value for variable in value.variables] if isinstance(value, keras.Model) else value

@@ -26,7 +26,7 @@ def _update(variable, function, *args):
     return tf.distribute.get_strategy().extended.update(variable, function, args=args)
 
 
-class SGD(tf.Module):
+class SGD:
     """Momentum SGD: b <- momentum * b + g + decay * w; w <- w - learning_rate * b.
 
     Args:
@@ -36,11 +36,14 @@ class SGD(tf.Module):
     """
 
     def __init__(self, variables, *, momentum, weight_decay):
-        super().__init__(name="sgd")
-        # Not tracked: the model owns its weights, a checkpoint of the optimizer holds the velocities.
         self._variables = tuple(variables)
         self.momentum, self.weight_decay = momentum, weight_decay
         self.velocities = _slots(variables, "velocity")
+
+    @property
+    def state(self):
+        """What a checkpoint must hold; the variables themselves belong to the model."""
+        return {"velocities": self.velocities}
 
     def apply(self, gradients, learning_rate):
         """Moves the variables by one step."""
@@ -66,7 +69,7 @@ class SGD(tf.Module):
         ]
 
 
-class Adam(tf.Module):
+class Adam:
     """Adam with bias correction: w <- w - learning_rate * m / (sqrt(v) + epsilon).
 
     Args:
@@ -78,11 +81,15 @@ class Adam(tf.Module):
     """
 
     def __init__(self, variables, *, learning_rate, betas=(0.5, 0.999), weight_decay=1e-3, epsilon=1e-8):
-        super().__init__(name="adam")
         self._variables = tuple(variables)
         self.learning_rate, self.betas, self.weight_decay, self.epsilon = learning_rate, betas, weight_decay, epsilon
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
         self.first, self.second = _slots(variables, "first_moment"), _slots(variables, "second_moment")
+
+    @property
+    def state(self):
+        """What a checkpoint must hold; the variables themselves belong to the model."""
+        return {"step": self.step, "first": self.first, "second": self.second}
 
     def apply(self, gradients):
         """Moves the variables by one step."""

@@ -30,15 +30,15 @@ def test_step(space, method, tiny, tmp_path):
     assert function.experimental_get_tracing_count() == 1
     for name, alpha in step.architecture.alpha.items():
         moved = np.abs(alpha.numpy() - before[name])
-        # Adam's first two steps move every entry by at most its step size each.
-        assert np.all(moved > 0) and np.all(moved <= 2 * 3e-4 * 1.01)
+        # Adam's first two steps move an entry by at most 1 and 1.054 step sizes.
+        assert np.all(moved > 0) and np.all(moved <= 2.06 * 3e-4)
     moved = [np.abs(v.numpy() - w).max() for v, w in zip(step.supernet.trainable_variables, weights, strict=True)]
     assert min(moved) > 0
 
-    parts = {"supernet": step.supernet, "architecture": step.architecture, "alpha_optimizer": step.alpha_optimizer}
-    checkpoints = Checkpoints(tmp_path, weight_optimizer=step.weight_optimizer, **parts)
+    states = {"weight_optimizer": step.weight_optimizer.state, "alpha_optimizer": step.alpha_optimizer.state}
+    checkpoints = Checkpoints(tmp_path, supernet=step.supernet, architecture=step.architecture, **states)
     checkpoints.save(1)
-    everything = [*_all_variables(step), *step.weight_optimizer.variables, *step.alpha_optimizer.variables]
+    everything = [*_all_variables(step), *tf.nest.flatten(states)]
     saved = _values(everything)
     for variable in everything:
         variable.assign(tf.zeros_like(variable))

@@ -164,7 +164,12 @@ def test_default_folder_is_that_of_tensorflow_datasets(writers, parts, tmp_path,
 
 def test_a_name_server_that_hangs_counts_as_no_network(monkeypatch):
     released = threading.Event()
-    monkeypatch.setattr(socket, "create_connection", lambda *arguments, **options: released.wait(20))
+
+    def hang(*arguments, **options):
+        released.wait(20)
+        raise OSError("too late")
+
+    monkeypatch.setattr(socket, "create_connection", hang)
     began = time.monotonic()
     assert not sources._reachable("http://example.invalid/file", seconds=0.2)
     assert time.monotonic() - began < 2

@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Everything that is checked before a change is accepted: ruff, then the tests.
+#
+#   scripts/test.sh                  all but the slow tests
+#   scripts/test.sh ARGUMENTS        pytest with these arguments, for example tests/spaces, or -m slow
+#
+# PYTHON names the interpreter (3.10 or newer) and VENV the environment's folder.
+set -euo pipefail
+
+# shellcheck source=scripts/setup_venv.sh
+source "$(dirname -- "${BASH_SOURCE[0]}")/setup_venv.sh"
+
+setup_venv cpu dev
+cd "$ROOT"
+
+if [[ $# -eq 0 ]]; then
+  set -- -m "not slow"
+fi
+"$VENV/bin/ruff" check
+"$VENV/bin/ruff" format --check
+"$VENV/bin/python" -m pytest -n 2 -q "$@"
