@@ -143,7 +143,7 @@ def quiet_tensorflow() -> None:
             "TensorFlow is not installed; run pip install 'sdarts_tf[cpu]', or 'sdarts_tf[gpu]' for NVIDIA."
         )
     quiet = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") == "3"
-    with _standard_error_held() if quiet else contextlib.nullcontext():
+    with native_output_held() if quiet else contextlib.nullcontext():
         import tensorflow as tf
 
         tf.config.list_physical_devices()  # the banners of the devices come with their first use
@@ -269,7 +269,7 @@ class _Descriptor(io.TextIOBase):
 
 
 @contextlib.contextmanager
-def _standard_error_held():
+def native_output_held():
     """Holds back what native code writes to file descriptor 2; shows it only if the block fails.
 
     What Python code writes to `sys.stderr` reaches the user as ever.

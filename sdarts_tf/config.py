@@ -5,6 +5,7 @@ Imports no TensorFlow, so that `--help` and a wrong flag answer at once.
 
 import dataclasses
 import json
+import math
 from typing import Any
 
 from sdarts_tf.errors import InputError
@@ -34,7 +35,8 @@ def validate(config) -> None:
             raise InputError(f"--{field.name}={value} is not known; choose from {', '.join(map(str, limits['choices']))}.")
         low, high = limits["minimum"], limits["maximum"]
         # Written so that NaN, which compares false with everything, is refused too.
-        if (low is not None and not value >= low) or (high is not None and not value <= high):
+        outside = (low is not None and not value >= low) or (high is not None and not value <= high)
+        if outside or value == math.inf:
             bounds = f"at least {low}" if high is None else f"between {low} and {high}" if low is not None else f"at most {high}"
             raise InputError(f"--{field.name}={value} is out of range; give a number that is {bounds}.")
 
@@ -45,12 +47,18 @@ def to_json(config) -> str:
 
 
 def from_json(config_class, text: str):
-    """The inverse of `to_json`; InputError names fields that `config_class` does not have."""
-    record = json.loads(text)
+    """The inverse of `to_json`; InputError for anything that `config_class` cannot hold."""
+    try:
+        record = dict(json.loads(text))
+    except (TypeError, ValueError) as error:
+        raise InputError(f"The saved configuration is damaged ({error}); start another run.") from error
     unknown = sorted(set(record) - {field.name for field in dataclasses.fields(config_class)})
     if unknown:
         raise InputError(f"The saved configuration has unknown settings {', '.join(unknown)}; it was written by another version.")
-    return config_class(**record)
+    try:
+        return config_class(**record)
+    except TypeError as error:  # a text where a number belongs
+        raise InputError(f"The saved configuration is damaged ({error}); start another run.") from error
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,6 +116,18 @@ class SearchConfig:
     seed: int = setting(2, "seed of every random draw", minimum=0, maximum=2**31 - 1)
     checkpoint_seconds: float = setting(300.0, "time between checkpoints inside an epoch", unit="seconds", minimum=0.0)
     jit_compile: bool = setting(False, "compile the step with XLA, for GPU and TPU; many times slower on CPU")
+
+    def __post_init__(self):
+        validate(self)
+
+
+@dataclasses.dataclass(frozen=True)
+class ImportConfig:
+    """Settings of `sdarts_tf.import_torch`."""
+
+    weights: str | None = setting(None, "weights.pt of a derived network, as the official code saves it")
+    genotype: str | None = setting(None, "name of a published cell, or a genotype.json")
+    out: str | None = setting(None, "new folder for the checkpoint")
 
     def __post_init__(self):
         validate(self)

@@ -66,7 +66,8 @@ def search(config: SearchConfig) -> SearchResult:
     else:
         directory.require_unused()
     source = sources.get(config.dataset)
-    examples = source.load("train", config.data_dir)
+    with command_line.native_output_held():  # tensorflow-datasets, if it is needed, imports TensorFlow
+        examples = source.load("train", config.data_dir)
     if config.max_examples is not None:
         examples = examples.part(0, config.max_examples)
 

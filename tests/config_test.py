@@ -3,18 +3,17 @@
 import dataclasses
 import json
 import math
+import re
 
 import pytest
 
-from sdarts_tf import command_line, config
-from sdarts_tf.config import SearchConfig
+from sdarts_tf import command_line
+from sdarts_tf import config as configuration
+from sdarts_tf.config import SearchConfig, setting
 from sdarts_tf.errors import InputError
 
-CONFIGS = [
-    value
-    for value in vars(config).values()
-    if isinstance(value, type) and dataclasses.is_dataclass(value) and value.__name__.endswith("Config")
-]
+FIELDS = dataclasses.fields(SearchConfig)
+CONFIGS = [value for name, value in vars(configuration).items() if name.endswith("Config")]
 SETTINGS = [
     pytest.param(config_class, field, id=f"{config_class.__name__}.{field.name}")
     for config_class in CONFIGS
@@ -22,110 +21,142 @@ SETTINGS = [
 ]
 
 
-@pytest.fixture(params=CONFIGS, ids=lambda config_class: config_class.__name__)
-def defaults(request):
-    return request.param()
+@dataclasses.dataclass(frozen=True)
+class Limited:
+    """One field for every kind of limit."""
 
+    low: float = setting(1.0, "help", minimum=1.0)
+    high: float = setting(1.0, "help", maximum=2.0)
+    both: int | None = setting(3, "help", minimum=2, maximum=4)
+    word: str = setting("a", "help", choices=("a", "b"))
 
-def limits_of(name):
-    """`(config class, field, limit)` of every setting that has the limit `name`."""
-    return [
-        pytest.param(*setting.values, setting.values[1].metadata[name], id=setting.id)
-        for setting in SETTINGS
-        if setting.values[1].metadata[name] not in (None, ())
-    ]
-
-
-@pytest.mark.parametrize("config_class, field", SETTINGS)
-def test_every_setting_says_what_it_is(config_class, field):
-    assert field.metadata["help"].strip()
-    assert field.default is not dataclasses.MISSING
+    def __post_init__(self):
+        configuration.validate(self)
 
 
 @pytest.mark.parametrize("config_class, field", SETTINGS)
-def test_a_setting_that_may_be_none_is_none_unless_given(config_class, field):
+def test_a_field_has_a_one_line_help_and_a_valid_default(config_class, field):
+    text = field.metadata["help"]
+    assert 10 < len(text) <= 120 and "\n" not in text and text[-1] != "."
+    assert field.default is None or not field.metadata["choices"] or field.default in field.metadata["choices"]
+    assert set(field.metadata) == {"help", "unit", "choices", "minimum", "maximum"}
+
+
+@pytest.mark.parametrize("config_class, field", SETTINGS)
+def test_a_field_that_may_be_none_is_none_unless_given(config_class, field):
     """Otherwise a flag file, which leaves None out, could not say None."""
     if isinstance(None, field.type):
         assert field.default is None
 
 
-@pytest.mark.parametrize("config_class, field", SETTINGS)
-def test_no_number_may_be_nan(config_class, field):
-    if not isinstance(0.5, field.type):
-        pytest.skip("not a float")
-    with pytest.raises(InputError, match=f"--{field.name}=nan is out of range; give a number that is "):
-        config_class(**{field.name: math.nan})
+def test_the_defaults_are_the_papers():
+    """Chen & Hsieh, section 5.1, and the official code's arguments."""
+    config = SearchConfig()
+    assert (config.epochs, config.batch_size, config.channels, config.cells) == (50, 64, 16, 8)
+    assert (config.learning_rate, config.min_learning_rate, config.momentum) == (0.025, 0.001, 0.9)
+    assert (config.weight_decay, config.gradient_clip) == (3e-4, 5.0)
+    assert (config.alpha_learning_rate, config.alpha_weight_decay) == (3e-4, 1e-3)
+    assert (config.epsilon_start, config.epsilon, config.pgd_steps) == (0.03, 0.3, 7)
+    assert (config.train_share, config.seed) == (0.5, 2)
 
 
-@pytest.mark.parametrize("config_class, field, minimum", limits_of("minimum"))
-def test_a_minimum_is_allowed_and_what_lies_below_is_not(config_class, field, minimum):
-    assert getattr(config_class(**{field.name: minimum}), field.name) == minimum
-    below = minimum - 1 if isinstance(minimum, int) else math.nextafter(minimum, -math.inf)
-    with pytest.raises(InputError, match=rf"--{field.name}=\S+ is out of range; give .* {minimum}"):
-        config_class(**{field.name: below})
-
-
-@pytest.mark.parametrize("config_class, field, maximum", limits_of("maximum"))
-def test_a_maximum_is_allowed_and_what_lies_above_is_not(config_class, field, maximum):
-    assert getattr(config_class(**{field.name: maximum}), field.name) == maximum
-    above = maximum + 1 if isinstance(maximum, int) else math.nextafter(maximum, math.inf)
-    with pytest.raises(InputError, match=rf"--{field.name}=\S+ is out of range; give .* {maximum}"):
-        config_class(**{field.name: above})
-
-
-@pytest.mark.parametrize("config_class, field, choices", limits_of("choices"))
-def test_only_the_choices_are_allowed(config_class, field, choices):
-    for choice in choices:
-        assert getattr(config_class(**{field.name: choice}), field.name) == choice
-    with pytest.raises(InputError, match=f"--{field.name}=neither is not known; choose from {', '.join(choices)}"):
-        config_class(**{field.name: "neither"})
+@pytest.mark.parametrize("change", [{"low": 1.0}, {"low": math.inf}, {"high": -math.inf}, {"high": 2.0}, {"both": 2}])
+def test_limits_are_inclusive_and_one_side_is_open(change):
+    name, value = next(iter(change.items()))
+    assert getattr(Limited(**change), name) == value
 
 
 @pytest.mark.parametrize(
-    "limits, value, allowed",
+    ("change", "message"),
     [
-        ({"minimum": 1}, 0, "at least 1"),
-        ({"maximum": 1}, 2, "at most 1"),
-        ({"minimum": 0, "maximum": 1}, 2, "between 0 and 1"),
+        ({"low": 0.999}, "--low=0.999 is out of range; give a number that is at least 1.0."),
+        ({"low": math.nan}, "--low=nan is out of range; give a number that is at least 1.0."),
+        ({"high": 2.001}, "--high=2.001 is out of range; give a number that is at most 2.0."),
+        ({"high": math.nan}, "--high=nan is out of range; give a number that is at most 2.0."),
+        ({"both": 1}, "--both=1 is out of range; give a number that is between 2 and 4."),
+        ({"both": 5}, "--both=5 is out of range; give a number that is between 2 and 4."),
+        ({"word": "c"}, "--word=c is not known; choose from a, b."),
     ],
 )
-def test_the_sentence_names_the_limits_that_there_are(limits, value, allowed):
-    record = dataclasses.make_dataclass("Record", [("size", int, config.setting(0, "a size", **limits))])
-    with pytest.raises(InputError, match=rf"^--size={value} is out of range; give a number that is {allowed}\.$"):
-        config.validate(record(value))
+def test_limits(change, message):
+    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+        Limited(**change)
 
 
-def test_none_is_within_every_limit():
-    assert SearchConfig(max_examples=None).max_examples is None
+def test_none_is_within_all_limits():
+    assert Limited(both=None).both is None
+    assert SearchConfig(max_examples=None, crop_padding=None).max_examples is None
 
 
-def test_a_configuration_cannot_be_changed(defaults):
+def test_the_first_wrong_field_is_named():
+    with pytest.raises(InputError, match=r"^--low=0 "):
+        Limited(low=0, high=9, word="c")
+
+
+@pytest.mark.parametrize("limit, step", [("minimum", -1), ("maximum", 1)])
+@pytest.mark.parametrize("config_class, field", SETTINGS)
+def test_a_limit_is_allowed_and_what_lies_beyond_is_refused(config_class, field, limit, step):
+    value = field.metadata[limit]
+    if value is None:
+        return
+    assert getattr(config_class(**{field.name: value}), field.name) == value
+    beyond = value + step if isinstance(value, int) else math.nextafter(value, step * math.inf)
+    with pytest.raises(InputError, match=f"^--{field.name}={re.escape(str(beyond))} is out of range"):
+        config_class(**{field.name: beyond})
+
+
+@pytest.mark.parametrize("config_class, field", SETTINGS)
+def test_no_number_may_be_nan(config_class, field):
+    if isinstance(0.5, field.type):
+        with pytest.raises(InputError, match=f"^--{field.name}=nan is out of range; give a number that is "):
+            config_class(**{field.name: math.nan})
+
+
+@pytest.mark.parametrize("config_class, field", SETTINGS)
+def test_only_the_choices_are_allowed(config_class, field):
+    for choice in field.metadata["choices"]:
+        assert getattr(config_class(**{field.name: choice}), field.name) == choice
+    if field.metadata["choices"]:
+        with pytest.raises(InputError, match=f"^--{field.name}=neither is not known; choose from "):
+            config_class(**{field.name: "neither"})
+
+
+@pytest.mark.parametrize("name", ["momentum", "train_share"])
+def test_a_share_is_at_most_one(name):
+    with pytest.raises(InputError, match=f"^--{name}=1.5 is out of range; give a number that is between 0.0 and 1.0"):
+        SearchConfig(**{name: 1.5})
+
+
+def test_json_round_trip():
+    config = SearchConfig(method="adv", epsilon=0.1, flip=False, crop_padding=0, run_dir='a "b"\nc', resume=True)
+    text = configuration.to_json(config)
+    assert configuration.from_json(SearchConfig, text) == config
+    assert list(json.loads(text)) == [field.name for field in FIELDS]
+    assert json.loads(text)["max_examples"] is None and json.loads(text)["flip"] is False
+
+
+def test_a_missing_saved_setting_has_its_default():
+    assert configuration.from_json(SearchConfig, '{"epochs": 3}') == SearchConfig(epochs=3)
+
+
+def test_unknown_saved_settings_are_listed():
+    message = "The saved configuration has unknown settings aa, zz; it was written by another version."
+    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+        configuration.from_json(SearchConfig, '{"zz": 1, "epochs": 3, "aa": 2}')
+
+
+def test_a_saved_setting_is_validated():
+    with pytest.raises(InputError, match=r"^--epochs=0 is out of range"):
+        configuration.from_json(SearchConfig, '{"epochs": 0}')
+
+
+@pytest.mark.parametrize("config_class", CONFIGS)
+def test_the_defaults_survive_json_and_a_flag_file(config_class):
+    config = config_class()
+    assert configuration.from_json(config_class, configuration.to_json(config)) == config
+    assert command_line.parse(config_class, command_line.to_flagfile(config).splitlines()) == config
+
+
+def test_a_configuration_cannot_be_changed():
     with pytest.raises(dataclasses.FrozenInstanceError):
-        setattr(defaults, dataclasses.fields(defaults)[0].name, "other")
-
-
-def test_json_round_trip_keeps_every_setting(defaults):
-    text = config.to_json(defaults)
-    assert config.from_json(type(defaults), text) == defaults
-    assert list(json.loads(text)) == [field.name for field in dataclasses.fields(defaults)]
-
-
-def test_json_round_trip_of_what_was_changed():
-    changed = SearchConfig(method="adv", learning_rate=1e-7, flip=False, max_examples=12, data_dir="ein Ordner/ä")
-    assert config.from_json(SearchConfig, config.to_json(changed)) == changed
-
-
-def test_a_saved_setting_that_is_unknown_is_named():
-    text = json.dumps({"method": "rs", "warmth": 3, "colour": "red"})
-    with pytest.raises(InputError, match="unknown settings colour, warmth;"):
-        config.from_json(SearchConfig, text)
-
-
-def test_a_saved_setting_that_is_out_of_range_is_refused():
-    with pytest.raises(InputError, match="--epochs=0 is out of range"):
-        config.from_json(SearchConfig, '{"epochs": 0}')
-
-
-def test_a_flag_file_round_trip_keeps_every_setting(defaults):
-    lines = command_line.to_flagfile(defaults).splitlines()
-    assert command_line.parse(type(defaults), lines) == defaults
+        SearchConfig().epochs = 3

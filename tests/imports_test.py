@@ -14,6 +14,7 @@ LEVELS = {
     "machinery": ("training", "analysis", "interop"),
 }
 COMMANDS = len(LEVELS)
+STARTS = 'if __name__ == "__main__":'  # the line that only a command has
 MODULES = sorted(path.relative_to(ROOT) for path in (ROOT / "sdarts_tf").rglob("*.py"))
 
 
@@ -100,10 +101,34 @@ def test_settings_import_errors_only(path):
     assert ours(path) == {"errors"}
 
 
-@pytest.mark.parametrize(
-    "module", ["search", "command_line", "config", "data.sources", "methods.ingredients", "spaces"]
-)
-def test_in_a_fresh_process_no_tensorflow_comes_with(module):
-    code = f"import sys, sdarts_tf.{module}; print(sorted({{'tensorflow', 'keras'}} & set(sys.modules)))"
+def commands():
+    """Names of the modules that can be run."""
+    return [path.stem for path in MODULES if STARTS in (ROOT / path).read_text(encoding="utf-8").splitlines()]
+
+
+def test_commands_lie_on_top():
+    assert "search" in commands()
+    assert {path.parent.name for path in MODULES if path.stem in commands()} == {"sdarts_tf"}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=str)
+def test_no_module_imports_a_command(path):
+    assert ours(path).isdisjoint(commands())
+
+
+@pytest.mark.parametrize("path", MODULES, ids=str)
+def test_flags_stop_at_the_door(path):
+    assert "absl" not in foreign(path) or path.stem == "command_line"
+
+
+def test_in_a_fresh_process_no_tensorflow_comes_with_commands_settings_and_genotypes():
+    named = ["command_line", "config", "errors", "data.sources", "methods.ingredients", "spaces"]
+    named += commands() + [f"genotypes.{path.stem}" for path in MODULES if part(path) == "genotypes"]
+    code = f"""
+import importlib, sys
+for name in {named}:
+    importlib.import_module(f"sdarts_tf.{{name}}".removesuffix(".__init__"))
+    print(name, sorted({{"tensorflow", "keras"}} & set(sys.modules)))
+"""
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"
+    assert done.stdout.splitlines() == [f"{name} []" for name in named]

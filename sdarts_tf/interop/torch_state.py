@@ -10,7 +10,9 @@ from typing import Callable, Iterator, Mapping
 import keras
 import numpy as np
 
+from sdarts_tf import spaces
 from sdarts_tf.errors import InputError
+from sdarts_tf.genotypes.genotype import Genotype
 from sdarts_tf.layers import blocks, operations
 
 
@@ -197,3 +199,26 @@ def assign(model, state: Mapping[str, np.ndarray]) -> None:
         raise InputError(f"The state has the unknown entry {sorted(unused)[0]!r}; is it of another space or depth?")
     for entry, value in zip(known, values, strict=True):
         entry.variable.assign(value)
+
+
+def build_network(genotype: Genotype, state: Mapping[str, np.ndarray]):
+    """The network of a genotype in the size of an official state dict.
+
+    Raises:
+        InputError: the state is not that of a derived network.
+    """
+    large_images = "stem0.0.weight" in state
+    try:
+        channels = state["stem0.3.weight" if large_images else "stem.0.weight"].shape[0]
+        num_classes = state["classifier.bias"].shape[0]
+        cells = 1 + max(int(name.split(".")[1]) for name in state if name.startswith("cells."))
+    except (KeyError, ValueError, IndexError) as error:
+        raise InputError(f"The state is not that of a derived network ({error}); give its whole state dict.") from error
+    return spaces.get("darts").build_network(
+        genotype,
+        num_classes,
+        channels if large_images else channels // 3,
+        cells,
+        auxiliary=any(name.startswith("auxiliary_head.") for name in state),
+        large_images=large_images,
+    )

@@ -22,9 +22,9 @@ class BatchNormalization(Layer):
     Example:
         >>> layer = BatchNormalization(2, affine=False)
         >>> images = tf.constant([[[[1.0, 0.0]], [[3.0, 0.0]]]])
-        >>> layer(images, scale=tf.constant([0.5, 1.0]), training=True).numpy().round(3).tolist()
+        >>> layer(images, scale=tf.constant([0.5, 1.0]), training=True).numpy().astype(float).round(3).tolist()
         [[[[-0.5, 0.0]], [[0.5, 0.0]]]]
-        >>> layer.moving_variance.numpy().round(3).tolist()
+        >>> layer.moving_variance.numpy().astype(float).round(3).tolist()
         [1.1, 0.9]
     """
 

@@ -94,9 +94,13 @@ class Architecture(tf.Module):
         """The shares of all candidates: the only softmax over alpha in the package."""
         return self.mixture_and_pullback()[0]
 
-    def mixture_and_pullback(self):
-        """The mixture, and the function that turns a gradient by the mixture into one by alpha."""
-        alpha = {group: tf.convert_to_tensor(variable) for group, variable in self.alpha.items()}
+    def mixture_and_pullback(self, alpha=None):
+        """The mixture, and the function that turns a gradient by the mixture into one by alpha.
+
+        Args:
+            alpha: group -> tensor, to be used instead of the variables.
+        """
+        alpha = alpha or {group: tf.convert_to_tensor(variable) for group, variable in self.alpha.items()}
         with tf.GradientTape(persistent=True) as tape:
             tape.watch(alpha)
             mixture = {group: tf.nn.softmax(values) for group, values in alpha.items()}

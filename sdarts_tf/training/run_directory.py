@@ -65,7 +65,7 @@ class RunDirectory:
         """
         try:
             saved = configuration.from_json(type(config), (self.path / "config.json").read_text(encoding="utf-8"))
-        except (OSError, json.JSONDecodeError) as error:
+        except OSError as error:
             raise InputError(f"--run_dir={self.path} holds no run to resume; leave --resume away to start one.") from error
         for field in dataclasses.fields(config):
             given, was = getattr(config, field.name), getattr(saved, field.name)
