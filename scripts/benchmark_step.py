@@ -21,7 +21,9 @@ def measure(arguments):
     from sdarts_tf.config import SearchConfig
     from sdarts_tf.training.search_step import build_step
 
-    settings = {name: getattr(arguments, name) for name in ("space", "method", "batch_size", "channels", "cells", "jit_compile")}
+    settings = {
+        name: getattr(arguments, name) for name in ("space", "method", "batch_size", "channels", "cells", "jit_compile")
+    }
     began = time.perf_counter()
     step = build_step(SearchConfig(**settings), num_classes=10)
     function = tf.function(step, jit_compile=arguments.jit_compile or None)
@@ -39,7 +41,9 @@ def measure(arguments):
         seconds.append(time.perf_counter() - start)
         if run == 0:
             first = time.perf_counter() - began
-    graph = function.get_concrete_function(batch(0), batch(1), tf.constant(0.025), tf.constant(0.3), tf.constant([0, 0])).graph
+    graph = function.get_concrete_function(
+        batch(0), batch(1), tf.constant(0.025), tf.constant(0.3), tf.constant([0, 0])
+    ).graph
     return {
         **settings,
         "image_size": size,
@@ -47,7 +51,8 @@ def measure(arguments):
         "median_seconds": round(statistics.median(seconds[2:]), 4),
         "min_seconds": round(min(seconds[2:]), 4),
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-        "graph_nodes": len(graph.as_graph_def().node) + sum(len(f.node_def) for f in graph.as_graph_def().library.function),
+        "graph_nodes": len(graph.as_graph_def().node)
+        + sum(len(f.node_def) for f in graph.as_graph_def().library.function),
     }
 
 

@@ -96,7 +96,7 @@ def to_flagfile(config) -> str:
         if line.splitlines() != [line.strip()]:
             raise InputError(f"--{field.name}={value!r} cannot be saved; leave out line breaks and blanks at its end.")
         lines.append(line)
-    return "\n".join(lines) + "\n"
+    return "".join(f"{line}\n" for line in lines)
 
 
 def run(main, config_class, *, description: str) -> int:

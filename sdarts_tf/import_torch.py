@@ -1,4 +1,7 @@
-"""Official PyTorch weights as our checkpoint: `python -m sdarts_tf.import_torch --weights=weights.pt --genotype=c10_s5_pgd --out=DIR`."""
+"""Turns official PyTorch weights into a checkpoint.
+
+python -m sdarts_tf.import_torch --weights=weights.pt --genotype=c10_s5_pgd --out=DIR
+"""
 
 import pathlib
 import sys
@@ -25,7 +28,9 @@ def load_state(path) -> dict:
         return {name.removeprefix("module."): tensor.numpy() for name, tensor in state.items()}
     except Exception as error:  # torch raises what its pickle and zip readers raise
         reason = str(error).splitlines()[0]
-        raise InputError(f"--weights={path} is not a PyTorch state dict ({reason}); give a weights.pt of the official code.") from error
+        raise InputError(
+            f"--weights={path} is not a PyTorch state dict ({reason}); give a weights.pt of the official code."
+        ) from error
 
 
 def import_weights(config: ImportConfig) -> pathlib.Path:

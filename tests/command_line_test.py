@@ -154,7 +154,7 @@ def test_a_wrong_flag_is_one_sentence(argv, sentence):
 
 
 def test_a_positional_argument_is_refused_wherever_it_stands():
-    with pytest.raises(InputError, match="^'x' is not a flag"):
+    with pytest.raises(InputError, match=r"^'x' is not a flag"):
         parse("--size=3", "x", "--rate=0.1")
 
 

@@ -60,7 +60,7 @@ def test_the_defaults_are_the_papers():
     assert (config.train_share, config.seed) == (0.5, 2)
 
 
-@pytest.mark.parametrize("change", [{"low": 1.0}, {"low": math.inf}, {"high": -math.inf}, {"high": 2.0}, {"both": 2}])
+@pytest.mark.parametrize("change", [{"low": 1.0}, {"low": 1e300}, {"high": -1e300}, {"high": 2.0}, {"both": 2}])
 def test_limits_are_inclusive_and_one_side_is_open(change):
     name, value = next(iter(change.items()))
     assert getattr(Limited(**change), name) == value
@@ -70,6 +70,7 @@ def test_limits_are_inclusive_and_one_side_is_open(change):
     ("change", "message"),
     [
         ({"low": 0.999}, "--low=0.999 is out of range; give a number that is at least 1.0."),
+        ({"low": math.inf}, "--low=inf is out of range; give a number that is at least 1.0."),
         ({"low": math.nan}, "--low=nan is out of range; give a number that is at least 1.0."),
         ({"high": 2.001}, "--high=2.001 is out of range; give a number that is at most 2.0."),
         ({"high": math.nan}, "--high=nan is out of range; give a number that is at most 2.0."),
@@ -143,6 +144,12 @@ def test_unknown_saved_settings_are_listed():
     message = "The saved configuration has unknown settings aa, zz; it was written by another version."
     with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
         configuration.from_json(SearchConfig, '{"zz": 1, "epochs": 3, "aa": 2}')
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", '{"epochs": "three"}'])
+def test_a_damaged_configuration_is_one_sentence(text):
+    with pytest.raises(InputError, match=r"^The saved configuration is damaged \(.*\); start another run\.$"):
+        configuration.from_json(SearchConfig, text)
 
 
 def test_a_saved_setting_is_validated():

@@ -3,7 +3,8 @@
 import dataclasses
 import json
 import pathlib
-from typing import Any, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 from sdarts_tf.errors import InputError
 
@@ -58,7 +59,8 @@ class Genotype:
         return {
             "space": self.space,
             "cells": {
-                kind: [[edge.operation, edge.source, edge.target] for edge in edges] for kind, edges in self.cells.items()
+                kind: [[edge.operation, edge.source, edge.target] for edge in edges]
+                for kind, edges in self.cells.items()
             },
             "outputs": {kind: list(nodes) for kind, nodes in self.outputs.items()},
         }
@@ -93,7 +95,9 @@ class Genotype:
         try:
             record = json.loads(text)
         except json.JSONDecodeError as error:
-            raise InputError(f"This genotype is not JSON ({error}); give the genotype.json that a search wrote.") from error
+            raise InputError(
+                f"This genotype is not JSON ({error}); give the genotype.json that a search wrote."
+            ) from error
         return cls.from_dict(record)
 
     @classmethod

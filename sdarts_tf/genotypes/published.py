@@ -42,7 +42,7 @@ def get(name: str) -> Genotype:
         nodes = (2, 3, 4, 5)
         cells = {kind: _cell(text, nodes) for kind, text in zip(("normal", "reduce"), _IMAGE_CELLS[name], strict=True)}
         space = "darts" if name.startswith("DARTS") else name.split("_")[1]
-        return Genotype(space, cells, {kind: nodes for kind in cells})
+        return Genotype(space, cells, dict.fromkeys(cells, nodes))
     if name in _RECURRENT_CELLS:
         text, outputs = _RECURRENT_CELLS[name]
         nodes = range(1, 1 + len(text.split(";")))

@@ -5,7 +5,7 @@ several edges, and one of our batch normalizations may stand for several officia
 """
 
 import dataclasses
-from typing import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import keras
 import numpy as np
@@ -67,7 +67,7 @@ class Entry:
         _, to_official, axis = _LAYOUTS[self.layout]
         pieces = np.split(np.asarray(array), len(self.names), axis=axis)
         parts = {name: to_official(piece) for name, piece in zip(self.names, pieces, strict=True)}
-        return parts | {name: parts[self.names[0]] for name in self.copies}
+        return parts | dict.fromkeys(self.copies, parts[self.names[0]])
 
 
 def entries(model) -> Iterator[Entry]:
@@ -101,7 +101,11 @@ def _operations(cell):
 
 def _large_image_stem(stem):
     for kernel, layer, kernel_name, layer_name in zip(
-        stem.kernels, stem.normalizations, ("stem0.0", "stem0.3", "stem1.1"), ("stem0.1", "stem0.4", "stem1.2"), strict=True
+        stem.kernels,
+        stem.normalizations,
+        ("stem0.0", "stem0.3", "stem1.1"),
+        ("stem0.1", "stem0.4", "stem1.2"),
+        strict=True,
     ):
         yield Entry(kernel, (f"{kernel_name}.weight",), "convolution")
         yield from _normalization(layer, [layer_name])

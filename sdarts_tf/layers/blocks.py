@@ -47,7 +47,8 @@ class FactorizedReduce(Layer):
     Args:
         in_channels: of the input `[N, H, W, in_channels]`.
         out_channels: of each edge's output; even.
-        edges: number of edges, each with kernels of its own: `[N, ceil(H / 2), ceil(W / 2), edges * out_channels]`.
+        edges: number of edges, each with kernels of its own; the output is
+            `[N, ceil(H / 2), ceil(W / 2), edges * out_channels]`.
         affine: whether the batch normalization learns a scale and an offset.
     """
 
@@ -69,7 +70,10 @@ class FactorizedReduce(Layer):
 
 
 class Classifier(Layer):
-    """Global average pool and a linear layer: `[N, H, W, channels]` -> logits `[N, num_classes]`, never in half precision."""
+    """Global average pool and a linear layer: `[N, H, W, channels]` -> logits `[N, num_classes]`.
+
+    Logits are never in half precision.
+    """
 
     def __init__(self, channels, num_classes, **kwargs):
         super().__init__(**kwargs)
@@ -164,8 +168,8 @@ class AuxiliaryHead(Layer):
         smallest = 5 + self.stride
         if min(x.shape[1:3]) < smallest:
             raise InputError(
-                f"The auxiliary head sees a map of {x.shape[1]}x{x.shape[2]} and needs {smallest}x{smallest}; use larger "
-                "images, or switch the head off."
+                f"The auxiliary head sees a map of {x.shape[1]}x{x.shape[2]} and needs {smallest}x{smallest}; "
+                "use larger images, or switch the head off."
             )
         x = tf.nn.avg_pool2d(tf.nn.relu(x), 5, self.stride, "VALID")
         x = tf.nn.relu(self.normalizations[0](tf.nn.conv2d(x, self.kernels[0], 1, "VALID"), training=training))

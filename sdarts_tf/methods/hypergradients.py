@@ -3,7 +3,8 @@
 Source: Liu et al., "DARTS", ICLR 2019, section 2.3; `optimizers/darts/architect.py` of the official code.
 """
 
-from typing import Callable, Protocol, Sequence
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import tensorflow as tf
 

@@ -28,7 +28,9 @@ def split(text):
     names, made_by = text.split("+"), {}
     for name in names:
         if name not in INGREDIENTS:
-            raise ValueError(f"--method={text} has the unknown ingredient {name!r}; join any of {', '.join(INGREDIENTS)} by '+'.")
+            raise ValueError(
+                f"--method={text} has the unknown ingredient {name!r}; join any of {', '.join(INGREDIENTS)} by '+'."
+            )
         choice = INGREDIENTS[name]
         if choice in made_by:
             raise ValueError(f"--method={text} sets the {choice} twice; keep one of {made_by[choice]}, {name}.")

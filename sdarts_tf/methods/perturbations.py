@@ -4,7 +4,8 @@ Source: Chen & Hsieh, "Stabilizing Differentiable Architecture Search via Pertur
 section 4; `attacker/perturb.py` of the official code.
 """
 
-from typing import Callable, Protocol
+from collections.abc import Callable
+from typing import Protocol
 
 import tensorflow as tf
 

@@ -9,7 +9,9 @@ import tensorflow as tf
 def uniform_noise(mixture, epsilon, seed):
     """Independent draws from U(-epsilon, epsilon), shaped like the mixture; `seed` is int32 `[2]`."""
     return {
-        group: tf.random.stateless_uniform(shares.shape, tf.random.fold_in(seed, index), -epsilon, epsilon, shares.dtype)
+        group: tf.random.stateless_uniform(
+            shares.shape, tf.random.fold_in(seed, index), -epsilon, epsilon, shares.dtype
+        )
         for index, (group, shares) in enumerate(mixture.items())
     }
 
@@ -21,7 +23,8 @@ def clip(mixture):
     epsilon from where it started.
 
     Example:
-        >>> clip({"cell": tf.constant([[0.5, -0.2, 0.9], [-0.1, -0.05, -0.3]])})["cell"].numpy().astype(float).round(6).tolist()
+        >>> clipped = clip({"cell": tf.constant([[0.5, -0.2, 0.9], [-0.1, -0.05, -0.3]])})
+        >>> clipped["cell"].numpy().astype(float).round(6).tolist()
         [[0.357143, 0.0, 0.642857], [0.0, 1.0, 0.0]]
     """
     return tf.nest.map_structure(_clip_rows, mixture)

@@ -18,7 +18,6 @@ from sdarts_tf.spaces.darts_network import Network, build_preprocess, reduction_
 from sdarts_tf.spaces.tables import EDGES, NUM_NODES, OUTPUTS, TABLES
 
 
-
 class SearchCell(Layer):
     """A cell of the supernet: four nodes, each the sum of mixed edges from all nodes before it.
 
@@ -33,9 +32,7 @@ class SearchCell(Layer):
     def __init__(self, candidates, in_channels, channels, *, reduction, previous_reduction, **kwargs):
         super().__init__(**kwargs)
         halve = (previous_reduction, False)
-        self.preprocess = [
-            build_preprocess(n, channels, halve=h) for n, h in zip(in_channels, halve, strict=True)
-        ]
+        self.preprocess = [build_preprocess(n, channels, halve=h) for n, h in zip(in_channels, halve, strict=True)]
         self.mixed = []
         for source in range(1 + NUM_NODES):
             rows = {row: candidates[row] for row, (start, _) in enumerate(EDGES) if start == source}
@@ -120,4 +117,4 @@ class DartsSpace(SearchSpace):
 
     def discretize(self, mixture):
         cells = {kind: discretize.darts_cell(mixture[kind], rows) for kind, rows in self.table.items()}
-        return Genotype(self.name, cells, {kind: OUTPUTS for kind in cells})
+        return Genotype(self.name, cells, dict.fromkeys(cells, OUTPUTS))

@@ -51,7 +51,9 @@ def check_cells(genotype: Genotype) -> None:
         if computed != set(range(2, 2 + len(computed))):
             raise InputError(f"The {kind} cell computes the nodes {sorted(computed)}; number them from 2 without gaps.")
         if not genotype.outputs[kind] or not set(genotype.outputs[kind]) <= computed:
-            raise InputError(f"The {kind} cell's outputs {list(genotype.outputs[kind])} must be nodes that it computes.")
+            raise InputError(
+                f"The {kind} cell's outputs {list(genotype.outputs[kind])} must be nodes that it computes."
+            )
 
 
 class Cell(Layer):

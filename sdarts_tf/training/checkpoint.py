@@ -37,7 +37,9 @@ class Checkpoints:
             self._checkpoint.restore(latest).assert_consumed()
         except (AssertionError, ValueError, tf.errors.OpError) as error:
             reason = str(error).splitlines()[0]
-            raise InputError(f"Checkpoint {latest} cannot be restored ({reason}); delete it to go on from an earlier one.") from error
+            raise InputError(
+                f"Checkpoint {latest} cannot be restored ({reason}); delete it to go on from an earlier one."
+            ) from error
         return True
 
     def save(self, number: int) -> None:
@@ -46,7 +48,9 @@ class Checkpoints:
             self._manager.save(checkpoint_number=number)
         except (tf.errors.OpError, OSError) as error:
             reason = str(error).splitlines()[0]
-            raise RunError(f"The checkpoint of step {number} could not be written ({reason}); free disk space and add --resume.") from error
+            raise RunError(
+                f"The checkpoint of step {number} could not be written ({reason}); free disk space and add --resume."
+            ) from error
         self._saved_at = time.monotonic()
 
     def due(self) -> bool:

@@ -88,7 +88,9 @@ class Objective:
         statistics = self.supernet.non_trainable_variables
         # Inside the scope variables read as the given tensors, and what is assigned is thrown away.
         replaced = zip((*self.supernet.trainable_variables, *statistics), (*weights, *statistics), strict=True)
-        with keras.StatelessScope(state_mapping=[(variable, tf.convert_to_tensor(value)) for variable, value in replaced]):
+        with keras.StatelessScope(
+            state_mapping=[(variable, tf.convert_to_tensor(value)) for variable, value in replaced]
+        ):
             return call()
 
     def _mean_over_replicas(self, function):

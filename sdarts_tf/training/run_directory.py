@@ -16,7 +16,10 @@ _FREE_ON_RESUME = {"run_dir", "resume", "data_dir", "checkpoint_seconds"}
 
 
 class RunDirectory:
-    """`config.json`, `run.flags`, `genotype.json`, `genotypes.jsonl`, `metrics.jsonl`, `checkpoints/`, `events/`, `log.txt`.
+    """The folder of one run.
+
+    It holds `config.json`, `run.flags`, `genotype.json`, `genotypes.jsonl`, `metrics.jsonl`, `checkpoints/`, `events/`,
+    and `log.txt`.
 
     Args:
         path: the folder; created by `create`.
@@ -52,7 +55,9 @@ class RunDirectory:
             self.write("run.flags", flags)
             self.write("config.json", configuration.to_json(config))
         except OSError as error:
-            raise InputError(f"--run_dir={self.path} cannot be written ({error.strerror}); name another folder.") from error
+            raise InputError(
+                f"--run_dir={self.path} cannot be written ({error.strerror}); name another folder."
+            ) from error
 
     def resumed_config(self, config):
         """The configuration that the run was started with.
@@ -66,7 +71,9 @@ class RunDirectory:
         try:
             saved = configuration.from_json(type(config), (self.path / "config.json").read_text(encoding="utf-8"))
         except OSError as error:
-            raise InputError(f"--run_dir={self.path} holds no run to resume; leave --resume away to start one.") from error
+            raise InputError(
+                f"--run_dir={self.path} holds no run to resume; leave --resume away to start one."
+            ) from error
         for field in dataclasses.fields(config):
             given, was = getattr(config, field.name), getattr(saved, field.name)
             if field.name not in _FREE_ON_RESUME and given not in (was, field.default):

@@ -68,7 +68,13 @@ class SearchLoop:
     """
 
     def __init__(
-        self, config: SearchConfig, source: Source, examples: Examples, directory: RunDirectory, *, progress_console=None
+        self,
+        config: SearchConfig,
+        source: Source,
+        examples: Examples,
+        directory: RunDirectory,
+        *,
+        progress_console=None,
     ):
         self.config, self.directory, self._console = config, directory, progress_console
         self._open_streams(source, examples)
@@ -148,13 +154,16 @@ class SearchLoop:
         progress.start_epoch(f"epoch {epoch + 1}/{self.config.epochs}", self.steps_per_epoch, done)
         learning_rate, epsilon = (tf.constant(value, tf.float32) for value in self._schedules(epoch))
         stop = (epoch + 1) * self.steps_per_epoch
-        for train_batch, valid_batch in pairs(self.train_stream, self.valid_stream, stop - self.steps_per_epoch + done, stop):
+        for train_batch, valid_batch in pairs(
+            self.train_stream, self.valid_stream, stop - self.steps_per_epoch + done, stop
+        ):
             position = self._train_step(train_batch, valid_batch, learning_rate, epsilon)
             done += 1
             if interruption.signal_number is not None:
                 self._save(int(position))
                 raise Interrupted(
-                    f"Stopped after step {int(position)}, state saved; go on with --resume --run_dir={self.directory.path}",
+                    f"Stopped after step {int(position)}, state saved; "
+                    f"go on with --resume --run_dir={self.directory.path}",
                     interruption.signal_number,
                 )
             progress.step(done, stop - self.steps_per_epoch + done, self._figures(epoch) if progress.due() else None)
@@ -180,8 +189,8 @@ class SearchLoop:
         record = self._record(epoch)
         if not math.isfinite(record["train_loss"]):
             raise RunError(
-                f"The training loss of epoch {epoch + 1} is not finite; start another run with a lower --learning_rate or "
-                "a larger --batch_size."
+                f"The training loss of epoch {epoch + 1} is not finite; start another run with a lower "
+                "--learning_rate or a larger --batch_size."
             )
         genotype = self._genotype()
         self.metrics.append(record)

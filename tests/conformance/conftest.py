@@ -21,9 +21,9 @@ def pytest_generate_tests(metafunc):
 
 def pytest_collection_modifyitems(items):
     for item in items:
-        if "two_replicas" in getattr(item, "fixturenames", ()):
-            if item.callspec.params.get("space") not in QUICK_SPACES_ON_TWO_REPLICAS:
-                item.add_marker(pytest.mark.slow)
+        on_two_replicas = "two_replicas" in getattr(item, "fixturenames", ())
+        if on_two_replicas and item.callspec.params.get("space") not in QUICK_SPACES_ON_TWO_REPLICAS:
+            item.add_marker(pytest.mark.slow)
 
 
 class Tiny:

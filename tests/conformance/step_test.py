@@ -53,7 +53,9 @@ def test_perturbation(space, method, tiny):
     objective = Objective(step.supernet, tiny.batch(0), training=False, seed=SEED)
     clean = step.architecture.mixture()
     before = _values(_all_variables(step))
-    hard = step.method.perturbation(clean, tf.function(objective.loss_and_gradient), epsilon=tf.constant(0.2), seed=SEED)
+    hard = step.method.perturbation(
+        clean, tf.function(objective.loss_and_gradient), epsilon=tf.constant(0.2), seed=SEED
+    )
     for variable, value in zip(_all_variables(step), before, strict=True):
         np.testing.assert_array_equal(variable.numpy(), value)
     for kind, rows in hard.items():
@@ -66,7 +68,7 @@ def test_perturbation(space, method, tiny):
 
 
 def test_two_replicas_equal_one(space, method, tiny, two_replicas):
-    """Two replicas that see the same images do what one does: global loss, one attack, reduced and clipped gradients."""
+    """Two replicas that see the same images do what one does: one loss, one attack, one reduced gradient."""
     alone = tiny.step(space, method)
     with two_replicas.scope():
         together = tiny.step(space, method)
@@ -74,7 +76,8 @@ def test_two_replicas_equal_one(space, method, tiny, two_replicas):
             variable.assign(source.numpy())
 
         def per_replica(batch):
-            return tuple(two_replicas.experimental_distribute_values_from_function(lambda _: part) for part in batch)
+            copies = two_replicas.experimental_distribute_values_from_function
+            return tuple(copies(lambda _, part=part: part) for part in batch)
 
         arguments = RATE, tf.constant(0.3), SEED
         figures = tf.function(together)(per_replica(tiny.batch(0)), per_replica(tiny.batch(1)), *arguments)

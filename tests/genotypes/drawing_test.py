@@ -136,7 +136,7 @@ def test_refuses_what_cannot_be_drawn_and_writes_nothing(cells, outputs, message
 
 def test_a_path_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("", encoding="utf-8")
-    with pytest.raises(InputError, match="Cannot write the picture .*file.cell"):
+    with pytest.raises(InputError, match=r"Cannot write the picture .*file.cell"):
         drawing.draw(ONE_INPUT, tmp_path / "file" / "cell")
 
 

@@ -53,7 +53,7 @@ def test_an_edge_leads_to_a_later_node(source, target):
 
 def test_a_backward_edge_in_a_file_keeps_its_own_message():
     text = '{"space": "s2", "cells": {"normal": [["skip_connect", 3, 2]]}, "outputs": {"normal": [2]}}'
-    with pytest.raises(InputError, match="^Edge 'skip_connect' goes from node 3 to node 2"):
+    with pytest.raises(InputError, match=r"^Edge 'skip_connect' goes from node 3 to node 2"):
         Genotype.from_json(text)
 
 

@@ -7,6 +7,7 @@ fixture `case` reads the file and compares by the tolerances that it gives.
 
 import collections
 import functools
+import types
 
 import numpy as np
 import pytest
@@ -71,9 +72,9 @@ class Case:
         self._report(key, difference, float(allowed))
         assert difference <= allowed, f"{self._path.name} {key}: differs by {difference:.3g}, allowed is {allowed:.3g}"
 
-    def allowed(self, key):
-        """The largest difference to accept for `key`."""
-        return self._allowed[key]
+    def agrees(self, key, value):
+        """Whether `value` equals the array `key` within its tolerance."""
+        return np.max(np.abs(np.asarray(value, np.float64) - self[key])) <= self._allowed[key]
 
 
 def pytest_generate_tests(metafunc):
@@ -164,3 +165,30 @@ def _recorded(seeds, shape, seed):
     official = (batch, channels // len(seeds), height, width)
     draws = [np.random.RandomState(s).standard_normal(official).transpose(0, 2, 3, 1) for s in seeds]
     return tf.constant(np.concatenate(draws, axis=-1), tf.float32)
+
+
+@pytest.fixture
+def float64(monkeypatch):
+    """Layers made in the test compute in float64, to tell rounding from mistakes.
+
+    The fused kernel of batch normalization has no float64 form, so its definition takes its place.
+    """
+    import keras
+    import tensorflow as tf
+
+    def fused(*, x, scale, offset, mean, variance, epsilon, exponential_avg_factor, is_training):
+        batch_mean, batch_variance = mean, variance
+        if is_training:
+            center, spread = tf.nn.moments(x, [0, 1, 2])
+            count = tf.cast(tf.size(x) // x.shape[-1], x.dtype)
+            batch_mean = mean + exponential_avg_factor * (center - mean)
+            batch_variance = variance + exponential_avg_factor * (spread * count / (count - 1) - variance)
+        else:
+            center, spread = mean, variance
+        y = (x - center) * tf.math.rsqrt(spread + epsilon) * scale + offset
+        return types.SimpleNamespace(y=y, batch_mean=batch_mean, batch_variance=batch_variance)
+
+    monkeypatch.setattr(tf.raw_ops, "FusedBatchNormV3", fused)
+    keras.config.set_floatx("float64")
+    yield
+    keras.config.set_floatx("float32")

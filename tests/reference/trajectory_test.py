@@ -64,9 +64,13 @@ class Recorder:
     def run(self):
         """Takes the recorded steps; returns the figures of each."""
         figures = []
-        for self.number in range(self.case["config/steps"]):
+        for number in range(self.case["config/steps"]):
+            self.number = number
             train, valid = (
-                (tf.constant(self.case[f"{part}/images"][self.number]), tf.constant(self.case[f"{part}/labels"][self.number]))
+                (
+                    tf.constant(self.case[f"{part}/images"][self.number]),
+                    tf.constant(self.case[f"{part}/labels"][self.number]),
+                )
                 for part in ("train", "valid")
             )
             result = self.step(

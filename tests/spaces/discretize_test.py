@@ -60,7 +60,7 @@ def test_padding_does_not_count():
 
 
 def test_every_edge_is_ranked_by_its_own_list():
-    """The official code reads the lists of rows 0, 1, 2 for node 3 too, where they differ from those of rows 2, 3, 4."""
+    """The official code reads the lists of rows 0, 1, 2 for node 3 too, whose lists differ from rows 2, 3, 4."""
     own = [("skip_connect", "sep_conv_3x3")] * 2 + [("none", "sep_conv_3x3")] * 3
     mixture = np.array([[0.5, 0.5], [0.5, 0.5], [0.9, 0.1], [0.7, 0.3], [0.6, 0.4]])
     official_strengths = [max(row) for row in mixture[2:]]
