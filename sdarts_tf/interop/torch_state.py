@@ -57,6 +57,11 @@ class Entry:
     layout: str
     copies: tuple[str, ...] = ()
 
+    @property
+    def official_shape(self) -> tuple[int, ...]:
+        """The shape of each official tensor."""
+        return next(iter(self.split(np.empty(self.variable.shape, bool)).values())).shape
+
     def join(self, tensors: list[np.ndarray]) -> np.ndarray:
         """Official tensors, in the order of `names`, as one array in our layout."""
         to_ours, _, axis = _LAYOUTS[self.layout]
@@ -188,17 +193,16 @@ def assign(model, state: Mapping[str, np.ndarray]) -> None:
         for name in entry.names + entry.copies:
             if name not in state:
                 raise InputError(f"The state lacks {name!r}; give the state dict of the same space, depth and width.")
+            if np.shape(state[name]) != entry.official_shape:
+                raise InputError(
+                    f"{name!r} has shape {np.shape(state[name])} and must have {entry.official_shape}; give the state "
+                    "dict of the same space, depth and width."
+                )
             unused.discard(name)
-        value = entry.join([np.asarray(state[name]) for name in entry.names])
-        if value.shape != tuple(entry.variable.shape):
-            raise InputError(
-                f"{entry.names[0]!r} has shape {np.shape(state[entry.names[0]])}, which does not fill our "
-                f"{tuple(entry.variable.shape)}; give the state dict of the same space, depth and width."
-            )
         for copy in entry.copies:
             if not np.allclose(state[copy], state[entry.names[0]], rtol=1e-4, atol=1e-6):
                 raise InputError(f"{copy!r} differs from {entry.names[0]!r}, though both normalize the same map.")
-        values.append(value)
+        values.append(entry.join([np.asarray(state[name]) for name in entry.names]))
     if unused:
         raise InputError(f"The state has the unknown entry {sorted(unused)[0]!r}; is it of another space or depth?")
     for entry, value in zip(known, values, strict=True):

@@ -1,0 +1,185 @@
+"""Operations against definitions, several edges against one at a time, stride 1 and 2, odd sizes."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from sdarts_tf.errors import InputError
+from sdarts_tf.layers import convolutions, operations
+from sdarts_tf.layers.blocks import DropPath, FactorizedReduce
+from sdarts_tf.layers.mixed import MixedOperation
+from sdarts_tf.layers.normalization import BatchNormalization
+
+WITH_WEIGHTS = [name for name in operations.OPERATIONS if name.startswith(("sep", "dil", "conv"))]
+
+
+def _images(height=8, width=6, channels=4, count=3):
+    return tf.random.stateless_normal([count, height, width, channels], (height, width))
+
+
+def _convolve(x, kernel, *, stride, dilation, padding):
+    """A depthwise convolution from its definition, in NumPy float64."""
+    x, kernel = np.asarray(x, np.float64), np.asarray(kernel, np.float64)[..., 0]
+    count, height, width, channels = x.shape
+    padded = np.pad(x, [(0, 0), (padding, padding), (padding, padding), (0, 0)])
+    reach = dilation * (kernel.shape[0] - 1)
+    rows, columns = ((n + 2 * padding - reach - 1) // stride + 1 for n in (height, width))
+    y = np.zeros([count, rows, columns, channels])
+    for i in range(kernel.shape[0]):
+        for j in range(kernel.shape[1]):
+            top, left = dilation * i, dilation * j
+            window = padded[:, top : top + stride * rows : stride, left : left + stride * columns : stride]
+            y += window[:, :rows, :columns] * kernel[i, j]
+    return y
+
+
+@pytest.mark.parametrize("size", [(8, 6), (7, 8), (5, 5), (1, 2)])
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("kernel_size", [3, 5])
+def test_dilated_convolution_before_its_normalization(size, stride, kernel_size):
+    """TensorFlow's own kernel is silently wrong for stride 2 with dilation 2."""
+    layer = operations.DilatedConvolution(4, kernel_size=kernel_size, stride=stride)
+    layer.pointwise_kernel.assign(tf.eye(4)[tf.newaxis, tf.newaxis])
+    layer.normalization.moving_variance.assign(tf.fill([4], 1 - 1e-5))
+    x = _images(*size)
+    expected = _convolve(tf.nn.relu(x), layer.depthwise_kernel, stride=stride, dilation=2, padding=kernel_size - 1)
+    np.testing.assert_allclose(layer(x), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("kernel_size", [3, 5, 7])
+def test_depthwise_and_its_gradients(stride, kernel_size):
+    x, kernel = _images(9, 8), tf.random.stateless_normal([kernel_size, kernel_size, 4, 1], (1, 2))
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch((x, kernel))
+        y = convolutions.depthwise(x, kernel, stride=stride)
+        loss = tf.reduce_sum(tf.sin(y))
+    expected = _convolve(x, kernel, stride=stride, dilation=1, padding=kernel_size // 2)
+    np.testing.assert_allclose(y, expected, atol=1e-4)
+    for variable, gradient in zip((x, kernel), tape.gradient(loss, (x, kernel)), strict=True):
+        direction = tf.random.stateless_normal(variable.shape, (3, 4))
+        moved = [variable + step * direction for step in (1e-3, -1e-3)]
+        pairs = [(m, kernel) if variable is x else (x, m) for m in moved]
+        high, low = (np.sin(_convolve(*p, stride=stride, dilation=1, padding=kernel_size // 2)).sum() for p in pairs)
+        slope = tf.reduce_sum(gradient * direction)
+        np.testing.assert_allclose(slope, (high - low) / 2e-3, rtol=1e-2, atol=2e-2)
+
+
+def test_second_derivative_of_the_5x5_kernel():
+    """Its hand-written gradient can be differentiated again: the product with a vector equals a finite difference."""
+    x, kernel = _images(6, 6, 2, 1), tf.random.stateless_normal([5, 5, 2, 1], (1, 2))
+    direction = tf.random.stateless_normal(kernel.shape, (5, 6))
+
+    def gradient(kernel):
+        with tf.GradientTape() as tape:
+            tape.watch(kernel)
+            loss = tf.reduce_sum(tf.sin(convolutions.depthwise(x, kernel)))
+        return tape.gradient(loss, kernel)
+
+    with tf.GradientTape() as tape:
+        tape.watch(kernel)
+        along = tf.reduce_sum(gradient(kernel) * direction)
+    product = tape.gradient(along, kernel)
+    difference = (gradient(kernel + 1e-3 * direction) - gradient(kernel - 1e-3 * direction)) / 2e-3
+    np.testing.assert_allclose(product, difference, rtol=0.02, atol=0.05)
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("name", WITH_WEIGHTS)
+def test_many_edges_are_one_edge_many_times(name, stride, training):
+    x, share = _images(), tf.constant([0.2, 0.5, 0.3])
+    together = operations.build(name, 4, stride=stride, edges=3)
+    wide = together(x, tf.repeat(share, 4), training=training)
+    assert wide.shape == (3, 8 // stride, 6 // stride, 12)
+    for edge, part in enumerate(tf.split(wide, 3, axis=-1)):
+        alone = operations.build(name, 4, stride=stride)
+        for own, all_edges in zip(alone.variables, together.variables, strict=True):
+            axis = next((i for i, (a, b) in enumerate(zip(own.shape, all_edges.shape, strict=True)) if a != b))
+            if "moving" not in own.name:
+                own.assign(tf.split(all_edges.value, 3, axis=axis)[edge])
+        np.testing.assert_allclose(part, share[edge] * alone(x, training=training), atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [(8, 8), (7, 5)])
+def test_pools_leave_the_border_out(size):
+    x = _images(*size).numpy()
+    for name, reduce in (("max_pool_3x3", np.max), ("avg_pool_3x3", np.mean)):
+        for stride in (1, 2):
+            layer = operations.build(name, 4, stride=stride, affine=True)
+            y = layer(x).numpy()
+            for row in range(y.shape[1]):
+                for column in range(y.shape[2]):
+                    top, left = row * stride, column * stride
+                    window = x[:, max(0, top - 1) : top + 2, max(0, left - 1) : left + 2]
+                    np.testing.assert_allclose(y[:, row, column], reduce(window, axis=(1, 2)), atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [(8, 6), (7, 5)])
+def test_factorized_reduce_reads_even_and_odd_pixels(size):
+    layer = FactorizedReduce(2, 4)
+    for kernel in layer.kernels:
+        kernel.assign(tf.eye(2)[tf.newaxis, tf.newaxis])
+    layer.normalization.moving_variance.assign(tf.fill([4], 1 - 1e-5))
+    x = tf.nn.relu(_images(*size, 2)).numpy()
+    odd = np.pad(x, [(0, 0), (0, size[0] % 2), (0, size[1] % 2), (0, 0)])[:, 1::2, 1::2]
+    np.testing.assert_allclose(layer(x), np.concatenate([x[:, ::2, ::2], odd], axis=-1), atol=1e-6)
+
+
+def test_noise_ignores_its_input_and_follows_its_seed():
+    layer = operations.build("noise", 4, stride=2, edges=2)
+    first = layer(_images(), seed=(1, 2)).numpy()
+    assert first.shape == (3, 4, 3, 8)
+    np.testing.assert_array_equal(first, layer(100 * _images(), seed=(1, 2)))
+    assert np.abs(first - layer(_images(), seed=(1, 3))).mean() > 0.5
+    big = layer(tf.zeros([64, 16, 16, 4]), seed=(1, 2)).numpy()
+    assert abs(big.mean()) < 0.02 and abs(big.std() - 1) < 0.02
+    assert abs(np.corrcoef(big[..., :4].ravel(), big[..., 4:].ravel())[0, 1]) < 0.03
+
+
+def test_grouped_convolution_equals_split_ones(monkeypatch):
+    x, kernel = _images(channels=6), tf.random.stateless_normal([1, 1, 2, 9], (1, 2))
+    grouped = convolutions.pointwise(x, kernel)
+    monkeypatch.setattr(convolutions, "_has_grouped_gradients", lambda dtype: False)
+    np.testing.assert_allclose(convolutions.pointwise(x, kernel), grouped, atol=1e-6)
+
+
+def test_batch_normalization_keeps_pytorch_statistics():
+    layer, x = BatchNormalization(4), _images()
+    y = layer(x, training=True).numpy()
+    np.testing.assert_allclose(y.mean(axis=(0, 1, 2)), 0, atol=1e-5)
+    np.testing.assert_allclose(layer.moving_mean, 0.1 * np.mean(x, axis=(0, 1, 2)), atol=1e-6)
+    unbiased = np.var(x, axis=(0, 1, 2), ddof=1)
+    np.testing.assert_allclose(layer.moving_variance, 0.9 + 0.1 * unbiased, atol=1e-5)
+
+
+def test_mixture_is_the_weighted_sum_of_its_candidates():
+    candidates = {
+        0: ("max_pool_3x3", "sep_conv_3x3"),
+        3: ("skip_connect", "max_pool_3x3"),
+        5: ("dil_conv_3x3", "noise"),
+    }
+    mixed = MixedOperation(4, candidates)
+    mixture = tf.constant(np.random.RandomState(0).dirichlet([1, 1], size=6), tf.float32)
+    x, seed = _images(), (1, 2)
+    layers = dict(zip(mixed.places, mixed.operations, strict=True))
+    pool, convolution = layers["max_pool_3x3"](x), layers["sep_conv_3x3"](x)
+    expected = [
+        mixture[0, 0] * pool + mixture[0, 1] * convolution,
+        mixture[3, 0] * x + mixture[3, 1] * pool,
+        mixture[5, 0] * layers["dil_conv_3x3"](x) + mixture[5, 1] * layers["noise"](x, seed=seed),
+    ]
+    for edge, value in zip(mixed(x, mixture, seed=seed), expected, strict=True):
+        np.testing.assert_allclose(edge, value, atol=1e-5)
+
+
+def test_drop_path_keeps_the_mean():
+    x = tf.ones([4000, 1, 1, 1])
+    dropped = DropPath()(x, rate=tf.constant(0.3), seed=(1, 2)).numpy().ravel()
+    np.testing.assert_allclose(np.unique(dropped), [0, 1 / 0.7], rtol=1e-6)
+    assert abs(dropped.mean() - 1) < 0.03
+
+
+def test_unknown_operation():
+    with pytest.raises(InputError, match=r"Unknown operation 'sep_conv_4x4'; choose from avg_pool_3x3, "):
+        operations.build("sep_conv_4x4", 4)
