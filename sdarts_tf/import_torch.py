@@ -43,7 +43,7 @@ def import_weights(config: ImportConfig) -> pathlib.Path:
     """
     if config.weights is None or config.genotype is None or config.out is None:
         raise InputError("--weights, --genotype and --out are all needed; --help explains them.")
-    genotype = published.get(config.genotype) if config.genotype in published.NAMES else Genotype.load(config.genotype)
+    genotype = _genotype(config.genotype)
     state = load_state(config.weights)
 
     command_line.quiet_tensorflow()
@@ -59,6 +59,16 @@ def import_weights(config: ImportConfig) -> pathlib.Path:
     Checkpoints(directory.checkpoints, network=network).save(0)
     directory.write("genotype.json", genotype.to_json() + "\n")
     return directory.path
+
+
+def _genotype(name) -> Genotype:
+    if name in published.NAMES:
+        return published.get(name)
+    if not pathlib.Path(name).exists():
+        raise InputError(
+            f"--genotype={name} is neither a file nor a published cell; choose from {', '.join(published.NAMES)}."
+        )
+    return Genotype.load(name)
 
 
 def main(config: ImportConfig) -> None:

@@ -9,7 +9,7 @@ from sdarts_tf.training.search_step import build_step
 
 METHODS = [a + b for a in ("darts", "rs", "adv") for b in ("", "+second_order")]
 # The other spaces differ in their tables only; two replicas are slow to trace.
-QUICK_SPACES_ON_TWO_REPLICAS = ("s2", "s4")
+QUICK_SPACES_ON_TWO_REPLICAS = ("s2",)
 
 
 def pytest_generate_tests(metafunc):

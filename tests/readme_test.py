@@ -1,0 +1,109 @@
+"""What the README shows is executed: its commands on tiny data, its Python, its links, its table of flags."""
+
+import pathlib
+import re
+import shlex
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from sdarts_tf import command_line, import_torch
+from sdarts_tf.config import ImportConfig, SearchConfig
+from sdarts_tf.data import sources
+from sdarts_tf.methods import ingredients
+from sdarts_tf.search import search
+from sdarts_tf.spaces import NAMES
+
+ROOT = pathlib.Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+TINY = ["--channels=2", "--cells=3", "--epochs=1", "--max_examples=60", "--batch_size=24"]
+
+
+def _blocks(language):
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def _commands(module):
+    """The arguments of every `python -m MODULE` that the README shows, comments left out."""
+    lines = "\n".join(_blocks("bash")).splitlines()
+    start = f"python -m {module} "
+    return [shlex.split(line.removeprefix(start), comments=True) for line in lines if line.startswith(start)]
+
+
+def test_the_two_commands_exist_and_are_the_first_block():
+    first = [line.split()[0] for line in _blocks("bash")[0].strip().splitlines()]
+    assert first == ["scripts/quickstart.sh", "scripts/test.sh"]
+    for script in first:
+        assert (ROOT / script).stat().st_mode & 0o111
+        subprocess.run(["bash", "-n", ROOT / script], check=True)
+
+
+def test_search_commands_run_on_tiny_data(tmp_path, monkeypatch):
+    """Every shown search, with its method and space, on generated files where it names a data set."""
+    commands = _commands("sdarts_tf.search")
+    assert len(commands) == 4
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "flags").symlink_to(ROOT / "flags")
+    random = np.random.RandomState(0)
+    images = {f"x_{split}": random.randint(0, 256, (60, 32, 32, 3)).astype(np.uint8) for split in ("train", "test")}
+    labels = {f"y_{split}": random.randint(0, 10, 60) for split in ("train", "test")}
+    for name in ("cifar10", "svhn"):
+        np.savez(tmp_path / f"{name}.npz", **images, **labels)
+    for number, arguments in enumerate(commands):
+        if "--resume" not in arguments:
+            # The shown sizes take days; the rest is as shown.
+            small = [*arguments, *TINY, "--space=s2", f"--data_dir={tmp_path}", f"--run_dir=run{number}"]
+            genotype = search(command_line.parse(SearchConfig, small)).genotype
+            assert len(genotype.cells["normal"]) == len(genotype.cells["reduce"]) == 8
+    resumed = next(arguments for arguments in commands if "--resume" in arguments)
+    assert command_line.parse(SearchConfig, resumed).resume
+
+
+def test_python_example(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (example,) = _blocks("python")
+    exec(compile(example, "README.md", "exec"), {})
+    assert "Edge(operation=" in capsys.readouterr().out
+    assert (tmp_path / "runs" / "example" / "genotype.json").exists()
+
+
+def test_import_command(tmp_path, monkeypatch):
+    """As shown, from a state dict that is handed over instead of PyTorch's file."""
+    import tensorflow as tf
+
+    from sdarts_tf import spaces
+    from sdarts_tf.genotypes import published
+    from sdarts_tf.interop import torch_state
+
+    (arguments,) = _commands("sdarts_tf.import_torch")
+    config = command_line.parse(ImportConfig, arguments)
+    network = spaces.get("darts").build_network(published.get(config.genotype), 10, 4, 5, auxiliary=True)
+    state = {}
+    for entry in torch_state.entries(network):
+        state |= entry.split(entry.variable.numpy())
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(import_torch, "load_state", lambda path: state)
+    folder = import_torch.import_weights(config)
+    reader = tf.train.load_checkpoint(str(folder / "checkpoints"))
+    stored = [reader.get_tensor(f"network/{i}/.ATTRIBUTES/VARIABLE_VALUE") for i in range(len(network.variables))]
+    for value, variable in zip(stored, network.variables, strict=True):
+        np.testing.assert_array_equal(value, variable.numpy())
+
+
+def test_table_of_flags_names_everything():
+    rows = dict(re.findall(r"^\| `--(\w+)` \| (.*) \|$", README, re.MULTILINE))
+    named = {flag: set(re.findall(r"`\+?(\w+)`", text)) for flag, text in rows.items()}
+    assert named == {"method": set(ingredients.INGREDIENTS), "space": set(NAMES), "dataset": set(sources.SOURCES)}
+
+
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\(([\w./]+)\)", README))))
+def test_links_lead_to_files(target):
+    assert (ROOT / target).exists()
+
+
+def test_golden_command_is_the_one_shown():
+    assert "`pytest tests/reference`" in README and (ROOT / "tests" / "golden").is_dir()
+    help_text = subprocess.run([sys.executable, "-m", "pytest", "--help"], cwd=ROOT, capture_output=True, text=True)
+    assert "--golden-dir" in help_text.stdout
