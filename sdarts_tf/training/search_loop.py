@@ -186,12 +186,14 @@ class SearchLoop:
 
     def _finish_epoch(self, epoch, progress):
         """Evaluates, records and saves."""
-        record = self._record(epoch)
-        if not math.isfinite(record["train_loss"]):
+        finite = [math.isfinite(self.totals.means()[0])]
+        finite += [np.isfinite(shares).all() for shares in self.step.architecture.mixture().values()]
+        if not all(finite):
             raise RunError(
                 f"The training loss of epoch {epoch + 1} is not finite; start another run with a lower "
                 "--learning_rate or a larger --batch_size."
             )
+        record = self._record(epoch)
         genotype = self._genotype()
         self.metrics.append(record)
         self.genotypes.append({"epoch": epoch + 1, **genotype.to_dict()})

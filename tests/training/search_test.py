@@ -80,7 +80,7 @@ def test_saved_flags_reproduce_the_run(run, tmp_path):
         ({"method": "rs+adv"}, "--method=rs.adv sets the perturbation twice"),
         ({"space": "s6"}, "--space=s6 is unknown; choose from s1,"),
         ({"dataset": "mnist"}, "--dataset=mnist is unknown; choose from digits,"),
-        ({"batch_size": 51}, "--batch_size=51 is larger than the 50 images"),
+        ({"batch_size": 51}, "--batch_size=51 is not between 1 and the 50 images"),
         ({"train_share": 0.0}, "--train_share=0.0 of 100 images leaves one of the two parts empty"),
     ],
 )
