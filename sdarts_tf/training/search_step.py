@@ -88,6 +88,7 @@ class SearchStep:
             self.architecture.mixture(), self._counted(attacked.loss_and_gradient), epsilon=epsilon, seed=noise_seed
         )
         loss, accuracy, norm = self._move_weights(train_batch, hard, learning_rate, weight_seed)
+        self._count_non_finite(validation_loss)
         self._count_non_finite(loss)
         result = StepResult(loss, accuracy, validation_loss, norm, self._non_finite.read_value())
         return {field.name: getattr(result, field.name) for field in dataclasses.fields(result)}

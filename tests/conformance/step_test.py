@@ -1,6 +1,7 @@
 """What every method must do on every space."""
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from sdarts_tf.training.checkpoint import Checkpoints
@@ -88,3 +89,19 @@ def test_two_replicas_equal_one(space, method, tiny, two_replicas):
         np.testing.assert_allclose(together.architecture.alpha[group].numpy(), alpha.numpy(), atol=1e-6)
     for ours, one in zip(together.supernet.variables, alone.supernet.variables, strict=True):
         np.testing.assert_allclose(ours.numpy(), one.numpy(), rtol=1e-3, atol=2e-5)
+
+
+@pytest.mark.parametrize("settings", [{"attack_statistics": "training"}, {"projection": "exact"}, {"pgd_steps": 2}])
+def test_variants_of_the_attack_change_it_and_move_no_statistics(settings, tiny):
+    """Each setting gives other weights than the default; one more forward pass would give other statistics."""
+    steps = [tiny.step("s2", "adv"), tiny.step("s2", "adv", **settings)]
+    for variable, source in zip(steps[1].supernet.variables, steps[0].supernet.variables, strict=True):
+        variable.assign(source.value)
+    for step in steps:
+        tf.function(step)(tiny.batch(0), tiny.batch(1), RATE, tf.constant(0.3), SEED)
+    ours, default = (_values(v.value for v in step.supernet.trainable_variables) for step in steps)
+    assert max(np.abs(a - b).max() for a, b in zip(ours, default, strict=True)) > 1e-6
+    # The stem sees two recorded batches, whatever the attack: its statistics are equal in both.
+    for name in ("moving_mean", "moving_variance"):
+        first, second = (getattr(step.supernet.stem.normalization, name).numpy() for step in steps)
+        np.testing.assert_array_equal(first, second)
