@@ -72,6 +72,26 @@ class Case:
         self._report(key, difference, float(allowed))
         assert difference <= allowed, f"{self._path.name} {key}: differs by {difference:.3g}, allowed is {allowed:.3g}"
 
+    def check_training(self, model, gradients):
+        """Compares the gradients of a model's weights and its running statistics after one training pass."""
+        from sdarts_tf.interop import torch_state
+
+        known = {id(variable): value for variable, value in zip(model.trainable_variables, gradients, strict=True)}
+        by_name, statistics = {}, {}
+        for entry in torch_state.entries(model):
+            if id(entry.variable) in known:
+                by_name |= entry.split(known[id(entry.variable)].numpy())
+            else:
+                statistics |= entry.split(entry.variable.numpy())
+        for key in self.keys("train/grad/"):
+            self.check(key, by_name[key.removeprefix("train/grad/")])
+        names = self["train/grad_norm/names"].tolist()
+        assert set(names) == set(by_name)
+        self.check("train/grad_norm/values", [np.linalg.norm(by_name[name]) for name in names])
+        golden = self.packed("train/bn_after")
+        assert set(golden) == set(statistics)
+        self.check("train/bn_after/values", np.concatenate([statistics[name].ravel() for name in golden]))
+
     def agrees(self, key, value):
         """Whether `value` equals the array `key` within its tolerance."""
         return np.max(np.abs(np.asarray(value, np.float64) - self[key])) <= self._allowed[key]

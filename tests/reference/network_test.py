@@ -73,21 +73,7 @@ def test_training(case, network):
         case.check("train/label_smooth_loss", _cross_entropy(case, logits, smoothing=0.1))
 
     gradients = tape.gradient(total, [variable.value for variable in network.trainable_variables])
-    known = {id(variable): value for variable, value in zip(network.trainable_variables, gradients, strict=True)}
-    by_name, statistics = {}, {}
-    for entry in torch_state.entries(network):
-        if id(entry.variable) in known:
-            by_name |= entry.split(known[id(entry.variable)].numpy())
-        else:
-            statistics |= entry.split(entry.variable.numpy())
-    for key in case.keys("train/grad/"):
-        case.check(key, by_name[key.removeprefix("train/grad/")])
-    names = case["train/grad_norm/names"].tolist()
-    assert set(names) == set(by_name)
-    case.check("train/grad_norm/values", [np.linalg.norm(by_name[name]) for name in names])
-    golden = case.packed("train/bn_after")
-    assert set(golden) == set(statistics)
-    case.check("train/bn_after/values", np.concatenate([statistics[name].ravel() for name in golden]))
+    case.check_training(network, gradients)
 
 
 def test_drop_path(case, network):

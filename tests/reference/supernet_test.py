@@ -6,7 +6,6 @@ import numpy as np
 import tensorflow as tf
 
 from sdarts_tf import spaces
-from sdarts_tf.interop import torch_state
 from sdarts_tf.spaces.base import Architecture
 from sdarts_tf.training.objective import Objective
 
@@ -66,25 +65,7 @@ def test_training(case, supernet):
     objective = Objective(supernet, _batch(case), training=True, record=True)
     loss, gradients, _ = objective.loss_and_weight_gradient(mixture)
     case.check("train/loss", loss)
-
-    known = {id(variable): gradient for variable, gradient in zip(supernet.trainable_variables, gradients, strict=True)}
-    by_name, statistics = {}, {}
-    for entry in torch_state.entries(supernet):
-        if id(entry.variable) in known:
-            by_name |= entry.split(known[id(entry.variable)].numpy())
-        else:
-            statistics |= entry.split(entry.variable.numpy())
-    for key in case.keys("train/grad/"):
-        case.check(key, by_name[key.removeprefix("train/grad/")])
-    norms = dict(zip(case["train/grad_norm/names"].tolist(), case["train/grad_norm/values"], strict=True))
-    assert set(norms) == set(by_name)
-    ours = np.array([np.linalg.norm(by_name[name]) for name in norms])
-    case.check("train/grad_norm/values", ours)
-
-    golden = case.packed("train/bn_after")
-    assert set(golden) == set(statistics)
-    ours = np.concatenate([statistics[name].ravel() for name in golden])
-    case.check("train/bn_after/values", ours)
+    case.check_training(supernet, gradients)
 
 
 def test_genotype(case):
