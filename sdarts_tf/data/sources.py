@@ -10,6 +10,7 @@ from collections.abc import Callable
 import numpy as np
 
 from sdarts_tf.data import formats
+from sdarts_tf.data.description import DataDescription
 from sdarts_tf.errors import InputError, RunError
 
 
@@ -63,6 +64,11 @@ class Source:
     def num_classes(self) -> int:
         """Number of classes."""
         return len(self.label_names)
+
+    @property
+    def description(self) -> DataDescription:
+        """What a network trained on this data must know of it."""
+        return DataDescription(self.name, self.image_shape, self.label_names, self.mean, self.std)
 
     def load(self, split: str, data_dir: str | None = None) -> Examples:
         """The examples of one split, in file order.

@@ -1,0 +1,84 @@
+"""A trained network as it lies on disk, in `<run>/retrain/`: weights, genotype, settings, description of its data."""
+
+import dataclasses
+import pathlib
+
+import keras
+
+from sdarts_tf import config as configuration
+from sdarts_tf import spaces
+from sdarts_tf.config import RetrainConfig
+from sdarts_tf.data.description import DataDescription
+from sdarts_tf.errors import InputError
+from sdarts_tf.genotypes.genotype import Genotype
+from sdarts_tf.training.checkpoint import Checkpoints
+
+FOLDER = "retrain"
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainedNetwork:
+    """A network and what belongs to it.
+
+    Args:
+        network: called as `network(images)` -> logits `[N, num_classes]`, with `images` float32 `[N, H, W, 3]` as
+            `data` says; evaluation mode by default.
+        genotype: its architecture.
+        config: how it was trained.
+        data: classes, input shape and normalization.
+        checkpoint: `"best"` (on held-out images) or `"last"`.
+        path: the folder `<run>/retrain`.
+    """
+
+    network: keras.Model
+    genotype: Genotype
+    config: RetrainConfig
+    data: DataDescription
+    checkpoint: str
+    path: pathlib.Path
+
+
+def build(genotype: Genotype, config: RetrainConfig, data: DataDescription) -> keras.Model:
+    """The network of a genotype at the size that `config` says, with fresh weights.
+
+    Raises:
+        InputError: the genotype cannot be built.
+    """
+    large = max(data.image_shape[:2]) >= 128 if config.large_images is None else config.large_images
+    space = spaces.get(genotype.space)
+    options = {"auxiliary": config.auxiliary, "large_images": large}
+    return space.build_network(genotype, data.num_classes, config.channels, config.cells, **options)
+
+
+def load(run_dir, checkpoint: str | None = None) -> TrainedNetwork:
+    """Reads a trained network back.
+
+    Args:
+        run_dir: folder of a run that holds `retrain/`.
+        checkpoint: `"best"` or `"last"`; default the best where images were held out, else the last.
+
+    Raises:
+        InputError: there is none, or it is damaged; the sentence says what to run.
+    """
+    path = pathlib.Path(run_dir) / FOLDER
+    try:
+        config = configuration.from_json(RetrainConfig, (path / "config.json").read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(
+            f"--run_dir={run_dir} holds no trained network; run python -m sdarts_tf.retrain --run_dir={run_dir} first."
+        ) from error
+    genotype, data = Genotype.load(path / "genotype.json"), DataDescription.load(path / "data.json")
+    network = build(genotype, config, data)
+    names = ("best", "last") if checkpoint is None else (checkpoint,)
+    for name in names:
+        if (path / name).is_dir() and Checkpoints(path / name, network=network).restore():
+            return TrainedNetwork(network, genotype, config, data, name, path)
+    raise InputError(
+        f"{path} holds no {' and no '.join(names)} checkpoint; finish at least one epoch of training, or run "
+        f"python -m sdarts_tf.retrain --resume --run_dir={run_dir}."
+    )
+
+
+def save(path, name: str, network: keras.Model, number: int) -> None:
+    """Writes the network's weights as checkpoint `name` of the folder `path`; a previous one is replaced."""
+    Checkpoints(pathlib.Path(path) / name, keep=1, network=network).save(number)
