@@ -157,8 +157,7 @@ class RetrainConfig:
 
     run_dir: str | None = setting(
         None,
-        "folder of a search, whose genotype is trained; with --genotype a new folder, by default "
-        "runs/<genotype>-<dataset>-<seed>. The results go to its subfolder retrain",
+        "folder of a search, whose genotype is trained; default with --genotype runs/<genotype>-<dataset>-<seed>",
     )
     genotype: str | None = setting(
         None, "name of a published cell or a genotype.json; default the one that the search in --run_dir found"
