@@ -61,12 +61,15 @@ class FactorizedReduce(Layer):
         self.kernels = [self.add_weight(name=f"kernel_{i}", shape=shape, initializer=initializer) for i in range(2)]
         self.normalization = BatchNormalization(edges * out_channels, affine=affine)
 
-    def call(self, x, scale=None, views=None, training=False):
-        """Reads `views` of x, if given; `scale` `[edges * out_channels]` weighs the result."""
+    def call(self, x, views=None, training=False):
+        """Reads `views` of x, if given."""
+        return self.normalization(self.prepare(views or Views(x)), training=training)
+
+    def prepare(self, views):
+        """What the batch normalization is applied to: `[N, ceil(H / 2), ceil(W / 2), edges * out_channels]`."""
         # The grids are the same for all edges: one ordinary convolution serves them all.
-        grids = zip((views or Views(x)).grids, self.kernels, strict=True)
-        halves = [convolutions.pointwise(grid, kernel) for grid, kernel in grids]
-        return self.normalization(convolutions.join_edges(halves, self.edges), scale=scale, training=training)
+        halves = [convolutions.pointwise(grid, kernel) for grid, kernel in zip(views.grids, self.kernels, strict=True)]
+        return convolutions.join_edges(halves, self.edges)
 
 
 class Classifier(Layer):

@@ -45,45 +45,86 @@ def join_edges(parts, edges):
     return tf.concat([part[edge] for edge in range(edges) for part in split], axis=-1)
 
 
-def depthwise(x, kernel, *, stride=1, dilation=1):
-    """Depthwise convolution with padding dilation * (k - 1) / 2.
+def depthwise(x, kernel, *, dilation=1):
+    """Depthwise convolution that keeps the size: stride 1, padding dilation * (k - 1) / 2.
 
     Args:
         x: `[N, H, W, channels]`.
         kernel: `[k, k, channels, 1]`, k odd.
-        stride: 1 or 2; 2 only without dilation, where TensorFlow's kernel is right.
         dilation: 1 or 2.
 
     Returns:
-        `[N, ceil(H / stride), ceil(W / stride), channels]`.
+        The shape of `x`.
     """
     kernel = tf.convert_to_tensor(kernel)
-    if dilation > 1:
+    if dilation > 1 and not _dilates_natively(x.dtype):
         return tf.nn.depthwise_conv2d(x, kernel, _NO_STRIDE, "SAME", dilations=[dilation, dilation])
-    if stride > 1:
-        return _depthwise(pad(x, kernel.shape[0] // 2), kernel, strides=[1, stride, stride, 1], padding="VALID")
-    return _depthwise_5x5(x, kernel) if kernel.shape[0] == 5 else _depthwise(x, kernel)
+    if dilation == 1 and kernel.shape[0] != 5:
+        return _depthwise(x, kernel)
+
+    @tf.custom_gradient
+    def convolve(x, kernel):
+        def gradient(dy):
+            if dilation > 1:
+                # As a forward pass: oneDNN's kernel for this gradient ignores the dilation, without an error.
+                dx = depthwise(dy, tf.reverse(kernel, [0, 1]), dilation=dilation)
+            else:
+                dx = tf.nn.depthwise_conv2d_backprop_input(tf.shape(x), kernel, dy, _NO_STRIDE, "SAME")
+            return dx, _filter_gradient(x, dy, kernel.shape, dilation)
+
+        return _depthwise(x, kernel, dilation=dilation), gradient
+
+    return convolve(x, kernel)
 
 
-def _depthwise(x, kernel, strides=_NO_STRIDE, padding="SAME"):
+def depthwise_reducing(padded, kernel):
+    """Depthwise convolution of stride 2 on a map that `pad(x, k // 2)` has padded: halves height and width."""
+    kernel = tf.convert_to_tensor(kernel)
+    return tf.raw_ops.DepthwiseConv2dNative(input=padded, filter=kernel, strides=[1, 2, 2, 1], padding="VALID")
+
+
+def _depthwise(x, kernel, dilation=1):
     # `tf.nn.depthwise_conv2d` wraps the same kernel in nodes for dilation.
-    return tf.raw_ops.DepthwiseConv2dNative(input=x, filter=kernel, strides=strides, padding=padding)
+    dilations = [1, dilation, dilation, 1]
+    return tf.raw_ops.DepthwiseConv2dNative(
+        input=x, filter=kernel, strides=_NO_STRIDE, padding="SAME", dilations=dilations
+    )
 
 
-@tf.custom_gradient
-def _depthwise_5x5(x, kernel):
-    """5x5 at stride 1, with the faster of two CPU kernels for the filter gradient.
+def _filter_gradient(x, dy, shape, dilation):
+    """The gradient by a kernel of `shape` `[k, k, channels, 1]`, k 3 or 5, of `depthwise`.
 
-    The kernel that serves `SAME` padding on CPU takes two to three times as long as the one that serves the same
-    padding given explicitly; for the other two directions it is the faster one.
+    oneDNN's kernel is ten times slower for five columns than for three. So three columns are asked for twice: next to
+    each other, and on every second column of the map, which brings the outer two.
     """
+    if dilation > 1:
+        # A convolution with dilation is an ordinary one on the interleaved maps.
+        fill = [[0, -size % dilation] for size in x.shape[1:3]]
+        x, dy = (tf.space_to_batch(map, [dilation, dilation], fill) for map in (x, dy))
+    rows, columns, channels, _ = shape
+    if columns != 5:
+        return tf.nn.depthwise_conv2d_backprop_filter(x, shape, dy, _NO_STRIDE, "SAME")
+    _, height, width, _ = x.shape
+    if width % 2:
+        x, dy = (tf.pad(map, [[0, 0], [0, 0], [0, 1], [0, 0]]) for map in (x, dy))
+    inner = tf.nn.depthwise_conv2d_backprop_filter(x, [rows, 3, channels, 1], dy, _NO_STRIDE, "SAME")
+    x, dy = (tf.reshape(map, [-1, height, (width + 1) // 2, 2 * channels]) for map in (x, dy))
+    outer = tf.nn.depthwise_conv2d_backprop_filter(x, [rows, 3, 2 * channels, 1], dy, _NO_STRIDE, "SAME")
+    outer = tf.reduce_sum(tf.reshape(outer, [rows, 3, 2, channels, 1]), axis=2)
+    return tf.concat([outer[:, :1], inner, outer[:, 2:]], axis=1)
 
-    def gradient(dy):
-        explicit = [[0, 0], [2, 2], [2, 2], [0, 0]]
-        dx = tf.nn.depthwise_conv2d_backprop_input(tf.shape(x), kernel, dy, _NO_STRIDE, "SAME")
-        return dx, tf.nn.depthwise_conv2d_backprop_filter(x, kernel.shape, dy, _NO_STRIDE, explicit)
 
-    return _depthwise(x, kernel), gradient
+@functools.cache
+def _dilates_natively(dtype):
+    """Whether this build's kernel heeds a dilation: on CPU only oneDNN's does, and not in float64."""
+    with tf.init_scope():
+        x, kernel = tf.reshape(tf.range(49, dtype=dtype), [1, 7, 7, 1]), tf.ones([3, 3, 1, 1], dtype)
+        try:
+            native = _depthwise(x, kernel, dilation=2)
+        except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError):
+            return False
+        expected = tf.nn.depthwise_conv2d(x, kernel, _NO_STRIDE, "SAME", dilations=[2, 2])
+        return bool(tf.reduce_all(native == expected))
 
 
 def pointwise(x, kernel):
@@ -133,16 +174,3 @@ def grids(x):
     if height % 2 or width % 2:
         x = tf.pad(x, [[0, 0], [0, height % 2], [0, width % 2], [0, 0]])
     return tf.split(tf.nn.space_to_depth(x, 2), 4, axis=-1)
-
-
-def to_phases(x):
-    """Splits a map of even height and width into its four interleaved ones: `[4 N, H / 2, W / 2, C]`.
-
-    A convolution with dilation 2 on `x` is an ordinary one on the phases, and batch statistics are the same there.
-    """
-    return tf.space_to_batch(x, [2, 2], [[0, 0], [0, 0]])
-
-
-def from_phases(x):
-    """The inverse of `to_phases`."""
-    return tf.batch_to_space(x, [2, 2], [[0, 0], [0, 0]])

@@ -4,7 +4,7 @@ import collections
 
 import tensorflow as tf
 
-from sdarts_tf.layers import convolutions, operations
+from sdarts_tf.layers import operations
 from sdarts_tf.layers.base import Layer
 from sdarts_tf.layers.views import Views
 
@@ -24,8 +24,9 @@ class MixedOperation(Layer):
     Example:
         >>> mixed = MixedOperation(4, {0: ("none", "skip_connect"), 2: ("none", "skip_connect")})
         >>> mixture = tf.constant([[0.25, 0.75], [0.5, 0.5], [0.9, 0.1]])
-        >>> [round(float(edge[0, 0, 0, 0]), 6) for edge in mixed(tf.ones([1, 2, 2, 4]), mixture)]
-        [0.75, 0.1]
+        >>> outputs = mixed(tf.ones([1, 2, 2, 4]), mixture)
+        >>> [(rows, round(float(output[0, 0, 0, 0]), 6)) for rows, output in outputs]
+        [((0,), 0.75), ((2,), 0.1)]
     """
 
     def __init__(self, channels, candidates, *, stride=1, **kwargs):
@@ -53,28 +54,26 @@ class MixedOperation(Layer):
             seed: int32 `[2]`, for random candidates.
 
         Returns:
-            One tensor `[N, H', W', C]` for each of `rows`, in their order.
+            Pairs of a tuple of rows and what these edges receive, `[N, H', W', len(rows) * C]`, edge-major. A row may
+            be in several pairs; what it receives in all of them adds up.
         """
-        views, sums = Views(x), {row: [] for row in self.rows}
-        arguments = {"views": views, "training": training, "seed": seed}
-        shared, own, in_phases = [], collections.defaultdict(list), collections.defaultdict(list)
-        for operation, places in zip(self.operations, self.places.values(), strict=True):
-            rows = tuple(row for row, _ in places)
+        return self.finish(self.prepare(x, training, seed), mixture, training)
+
+    def prepare(self, x, training=False, seed=None):
+        """The part of `call` that does not depend on the mixture: one map for each operation."""
+        views = Views(x)
+        return [operation.prepare(x, views, training, seed) for operation in self.operations]
+
+    def finish(self, prepared, mixture, training=False):
+        """The rest of `call`: weighs what `prepare` returned."""
+        outputs, shared = [], []
+        for operation, places, output in zip(self.operations, self.places.values(), prepared, strict=True):
             if operation.shared:
-                shared.append((operation(x, **arguments), dict(places)))
-            elif isinstance(operation, operations.DilatedConvolution) and operation.works_in_phases(x):
-                in_phases[rows].append(operation(x, self._scale(mixture, places), **arguments, leave_phases=True))
+                shared.append((output, dict(places)))
             else:
-                own[rows].append(operation(x, self._scale(mixture, places), **arguments))
-        # Outputs of the same edges are added before they are rearranged and split: fewer, larger kernels.
-        for rows, outputs in in_phases.items():
-            own[rows].append(convolutions.from_phases(tf.add_n(outputs)))
-        for rows, outputs in own.items():
-            for row, edge in zip(rows, tf.split(tf.add_n(outputs), len(rows), axis=-1), strict=True):
-                sums[row].append(edge)
-        for row, edge in self._weigh(shared, mixture):
-            sums[row].append(edge)
-        return [tf.add_n(sums[row]) for row in self.rows]
+                rows = tuple(row for row, _ in places)
+                outputs.append((rows, operation.finish(output, self._scale(mixture, places), training)))
+        return outputs + [((row,), output) for row, output in self._weigh(shared, mixture)]
 
     def _scale(self, mixture, places):
         """The shares at `places`, each repeated for all channels of its edge: `[edges * C]`."""
@@ -96,3 +95,29 @@ class MixedOperation(Layer):
         shares = tf.gather_nd(mixture, places) * tf.constant(present, mixture.dtype)
         flat = tf.matmul(tf.cast(shares, outputs.dtype), tf.reshape(outputs, [len(shared), -1]))
         return zip(rows, tf.unstack(tf.reshape(flat, [len(rows), -1, *outputs.shape[2:]])), strict=True)
+
+
+class Arrivals:
+    """Adds up what arrives at the nodes of a cell. Maps for the same nodes are added before they are split.
+
+    Example:
+        >>> arrivals = Arrivals()
+        >>> for nodes, value in (((2, 3), 1.0), ((2, 3), 2.0), ((3,), 4.0)):
+        ...     arrivals.add(nodes, tf.fill([1, 1, 1, len(nodes)], value))
+        >>> [float(arrivals.pop(node)[0, 0, 0, 0]) for node in (2, 3)]
+        [3.0, 7.0]
+    """
+
+    def __init__(self):
+        self._maps = collections.defaultdict(list)
+
+    def add(self, nodes, output):
+        """Adds `[N, H, W, len(nodes) * C]`, node after node."""
+        self._maps[tuple(nodes)].append(output)
+
+    def pop(self, node):
+        """All that has arrived at a node, `[N, H, W, C]`; asked for once, after the last `add` to it."""
+        for nodes in [nodes for nodes in self._maps if node in nodes and len(nodes) > 1]:
+            for each, part in zip(nodes, tf.split(tf.add_n(self._maps.pop(nodes)), len(nodes), axis=-1), strict=True):
+                self._maps[each,].append(part)
+        return tf.add_n(self._maps.pop((node,)))

@@ -45,7 +45,15 @@ class Operation(Layer):
             training: batch normalization on the batch's statistics.
             seed: int32 `[2]`, read by random operations only; None means (0, 0).
         """
+        return self.finish(self.prepare(x, views or Views(x), training, seed), scale, training)
+
+    def prepare(self, x, views, training, seed):
+        """The part of `call` that does not depend on `scale`: once for all mixtures of an attack."""
         raise NotImplementedError
+
+    def finish(self, prepared, scale, training):
+        """The rest of `call`."""
+        return prepared
 
     def _kernel(self, name, shape, fan_in):
         return self.add_weight(name=name, shape=shape, initializer=convolutions.fan_in_uniform(fan_in))
@@ -69,7 +77,7 @@ class Zero(Operation):
 
     shared = True
 
-    def call(self, x, scale=None, views=None, training=False, seed=None):
+    def prepare(self, x, views, training, seed):
         return tf.zeros_like(self._first_rows(x))
 
 
@@ -84,10 +92,12 @@ class Noise(Operation):
         super().__init__(channels, **kwargs)
         self.draw, self.salt = draw, salt
 
-    def call(self, x, scale=None, views=None, training=False, seed=None):
+    def prepare(self, x, views, training, seed):
         shape = tf.shape(self._first_rows(x))
         seed = tf.random.fold_in((0, 0) if seed is None else seed, self.salt)
-        noise = tf.cast(self.draw(tf.concat([shape[:3], [self.edges * self.channels]], 0), seed), self.compute_dtype)
+        return tf.cast(self.draw(tf.concat([shape[:3], [self.edges * self.channels]], 0), seed), self.compute_dtype)
+
+    def finish(self, noise, scale, training):
         return noise if scale is None else noise * tf.cast(scale, noise.dtype)
 
 
@@ -104,7 +114,7 @@ class Pool(Operation):
         self.kind = kind
         self.normalization = None if self.affine else BatchNormalization(channels, affine=False)
 
-    def call(self, x, scale=None, views=None, training=False, seed=None):
+    def prepare(self, x, views, training, seed):
         pooled = self._pool(x)
         return pooled if self.normalization is None else self.normalization(pooled, training=training)
 
@@ -124,7 +134,7 @@ class Identity(Operation):
 
     shared = True
 
-    def call(self, x, scale=None, views=None, training=False, seed=None):
+    def prepare(self, x, views, training, seed):
         return x
 
 
@@ -135,8 +145,11 @@ class ReducingSkip(Operation):
         super().__init__(channels, **kwargs)
         self.reduce = FactorizedReduce(channels, channels, edges=self.edges, affine=self.affine)
 
-    def call(self, x, scale=None, views=None, training=False, seed=None):
-        return self.reduce(x, scale=scale, views=views, training=training)
+    def prepare(self, x, views, training, seed):
+        return self.reduce.prepare(views)
+
+    def finish(self, prepared, scale, training):
+        return self.reduce.normalization(prepared, scale=scale, training=training)
 
 
 class SeparableConvolution(Operation):
@@ -148,14 +161,19 @@ class SeparableConvolution(Operation):
         self.pointwise_kernels = [self._pointwise_kernel(f"pointwise_{i}") for i in range(2)]
         self.normalizations = [self._normalization(f"normalization_{i}") for i in range(2)]
 
-    def call(self, x, scale=None, views=None, training=False, seed=None):
-        x = (views or Views(x)).for_edges("rectified", self.edges)
-        x = convolutions.depthwise(x, self.depthwise_kernels[0], stride=self.stride)
+    def prepare(self, x, views, training, seed):
+        first, second = self.depthwise_kernels
+        if self.stride == 1:
+            x = convolutions.depthwise(views.for_edges("rectified", self.edges), first)
+        else:
+            padded = views.for_edges("rectified", self.edges, padding=first.shape[0] // 2)
+            x = convolutions.depthwise_reducing(padded, first)
         x = convolutions.pointwise(x, self.pointwise_kernels[0])
         x = tf.nn.relu(self.normalizations[0](x, training=training))
-        x = convolutions.depthwise(x, self.depthwise_kernels[1])
-        x = convolutions.pointwise(x, self.pointwise_kernels[1])
-        return self.normalizations[1](x, scale=scale, training=training)
+        return convolutions.pointwise(convolutions.depthwise(x, second), self.pointwise_kernels[1])
+
+    def finish(self, prepared, scale, training):
+        return self.normalizations[1](prepared, scale=scale, training=training)
 
 
 class DilatedConvolution(Operation):
@@ -167,25 +185,17 @@ class DilatedConvolution(Operation):
         self.pointwise_kernel = self._pointwise_kernel("pointwise")
         self.normalization = self._normalization("normalization")
 
-    def works_in_phases(self, x):
-        """Whether `call` computes in phases, from which it comes back by `convolutions.from_phases`."""
-        return self.stride == 1 and x.shape[1] % 2 == 0 and x.shape[2] % 2 == 0
-
-    def call(self, x, scale=None, views=None, training=False, seed=None, leave_phases=False):
-        """As any operation's; `leave_phases` returns the phases, which callers may add up before they leave them."""
-        views, dilation = views or Views(x), 1
-        if self.works_in_phases(x):
-            view = "phases"
-        elif self.stride == 2:
+    def prepare(self, x, views, training, seed):
+        if self.stride == 1:
+            y = convolutions.depthwise(views.for_edges("rectified", self.edges), self.depthwise_kernel, dilation=2)
+        else:
             # All taps of a dilated kernel at stride 2 lie on even rows and columns. (TensorFlow's own kernel silently
             # computes wrong numbers for stride 2 with dilation 2.)
-            view = "even"
-        else:
-            view, dilation = "rectified", 2
-        y = convolutions.depthwise(views.for_edges(view, self.edges), self.depthwise_kernel, dilation=dilation)
-        y = convolutions.pointwise(y, self.pointwise_kernel)
-        y = self.normalization(y, scale=scale, training=training)
-        return convolutions.from_phases(y) if view == "phases" and not leave_phases else y
+            y = convolutions.depthwise(views.for_edges("even", self.edges), self.depthwise_kernel)
+        return convolutions.pointwise(y, self.pointwise_kernel)
+
+    def finish(self, prepared, scale, training):
+        return self.normalization(prepared, scale=scale, training=training)
 
 
 class FactorizedConvolution(Operation):
@@ -197,11 +207,13 @@ class FactorizedConvolution(Operation):
         self.kernels = [self._kernel(f"kernel_{i}", shape, 7 * channels) for i, shape in enumerate(shapes)]
         self.normalization = self._normalization("normalization")
 
-    def call(self, x, scale=None, views=None, training=False, seed=None):
-        x = (views or Views(x)).for_edges("rectified", self.edges)
+    def prepare(self, x, views, training, seed):
+        x = views.for_edges("rectified", self.edges)
         x = tf.nn.conv2d(tf.pad(x, [[0, 0], [0, 0], [3, 3], [0, 0]]), self.kernels[0], [1, self.stride], "VALID")
-        x = tf.nn.conv2d(tf.pad(x, [[0, 0], [3, 3], [0, 0], [0, 0]]), self.kernels[1], [self.stride, 1], "VALID")
-        return self.normalization(x, scale=scale, training=training)
+        return tf.nn.conv2d(tf.pad(x, [[0, 0], [3, 3], [0, 0], [0, 0]]), self.kernels[1], [self.stride, 1], "VALID")
+
+    def finish(self, prepared, scale, training):
+        return self.normalization(prepared, scale=scale, training=training)
 
 
 def skip_connect(channels, *, stride=1, **kwargs):

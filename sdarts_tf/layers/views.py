@@ -47,13 +47,11 @@ class Views:
         """The even rows and columns of relu(x)."""
         return self.grids[0]
 
-    @functools.cached_property
-    def phases(self):
-        """relu(x) as `[4 N, H / 2, W / 2, C]`; needs even H and W."""
-        return convolutions.to_phases(self.rectified)
-
-    def for_edges(self, view, edges):
-        """The view of that name, repeated: `[..., edges * C]`."""
-        if (view, edges) not in self._repeated:
-            self._repeated[view, edges] = convolutions.repeat_for_edges(getattr(self, view), edges)
-        return self._repeated[view, edges]
+    def for_edges(self, view, edges, *, padding=0):
+        """The view of that name with `padding` zeros around it, repeated: `[..., edges * C]`."""
+        key = view, edges, padding
+        if key not in self._repeated:
+            x = getattr(self, view)
+            # Padded before it is repeated, because the narrow map is cheaper to copy.
+            self._repeated[key] = convolutions.repeat_for_edges(convolutions.pad(x, padding) if padding else x, edges)
+        return self._repeated[key]

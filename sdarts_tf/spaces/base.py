@@ -30,8 +30,10 @@ class SearchSpace(abc.ABC):
             cells: number of cells, at least 3.
 
         Returns:
-            A model called as `supernet(images [N, H, W, 3], mixture, training=False, seed=None)` -> logits
-            `[N, num_classes]`. `seed` (int32 `[2]`) keys the draws of random candidates.
+            A model called as `supernet(images [N, H, W, 3], mixture, training=False, seed=None, prepared=None)` ->
+            logits `[N, num_classes]`. `seed` (int32 `[2]`) keys the draws of random candidates. `prepared` is what
+            `supernet.prepare(images, training, seed)` returned: all that does not depend on the mixture, for calls
+            with many mixtures.
         """
 
     @abc.abstractmethod

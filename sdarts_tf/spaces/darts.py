@@ -9,7 +9,7 @@ import tensorflow as tf
 from sdarts_tf.genotypes.genotype import Genotype
 from sdarts_tf.layers.base import Layer
 from sdarts_tf.layers.blocks import Classifier, Stem
-from sdarts_tf.layers.mixed import MixedOperation
+from sdarts_tf.layers.mixed import Arrivals, MixedOperation
 from sdarts_tf.layers.operations import Noise
 from sdarts_tf.layers.views import Views
 from sdarts_tf.spaces import discretize
@@ -39,19 +39,32 @@ class SearchCell(Layer):
             stride = 2 if reduction and source < 2 else 1
             self.mixed.append(MixedOperation(channels, rows, stride=stride, name=f"from_node_{source}"))
 
-    def call(self, older, newer, mixture, training=False, seed=None):
-        """Applies the cell to `(x, relu(x))` of the two cells before it and to the mixture of its kind."""
-        inputs = zip(self.preprocess, (older, newer), strict=True)
-        nodes = [preprocess(x[0], views=Views(*x), training=training) for preprocess, x in inputs]
-        arriving = {target: [] for target in OUTPUTS}
+    def call(self, older, newer, mixture, training=False, seed=None, prepared=()):
+        """Applies the cell.
+
+        Args:
+            older, newer: `(x, relu(x))` of the two cells before it.
+            mixture: of the cell's kind.
+            training, seed: as the supernet's.
+            prepared: what `prepare` returned for the first nodes, whose inputs are not read then.
+        """
+        prepared = list(prepared)
+        for number in range(len(prepared), 2):
+            prepared.append(self.prepare(number, (older, newer)[number], training, seed))
+        arrivals, nodes = Arrivals(), []
         for source, mixed in enumerate(self.mixed):
-            if source in arriving:
-                nodes.append(tf.add_n(arriving[source]))
-            edges = mixed(nodes[source], mixture, training=training, seed=seed)
-            for row, edge in zip(mixed.rows, edges, strict=True):
-                arriving[EDGES[row][1]].append(edge)
-        nodes.append(tf.add_n(arriving[OUTPUTS[-1]]))
-        return tf.concat([nodes[node] for node in OUTPUTS], axis=-1)
+            if source in OUTPUTS:
+                nodes.append(arrivals.pop(source))
+                prepared.append(mixed.prepare(nodes[-1], training, seed))
+            for rows, output in mixed.finish(prepared[source], mixture, training):
+                arrivals.add((EDGES[row][1] for row in rows), output)
+        nodes.append(arrivals.pop(OUTPUTS[-1]))
+        return tf.concat(nodes, axis=-1)
+
+    def prepare(self, number, x, training=False, seed=None):
+        """What leaves input node `number` before it is weighed; `x` is the pair `(x, relu(x))` of that input."""
+        node = self.preprocess[number](x[0], views=Views(*x), training=training)
+        return self.mixed[number].prepare(node, training, seed)
 
 
 class Supernet(keras.Model):
@@ -85,14 +98,21 @@ class Supernet(keras.Model):
             layer.salt = salt
         self.built = True
 
-    def call(self, images, mixture, training=False, seed=None):
-        x = self.stem(images, training=training)
-        # Both cells that read an output share its rectified map.
-        older = newer = (x, tf.nn.relu(x))
-        for kind, cell in zip(self.kinds, self.cells, strict=True):
-            x = cell(older, newer, mixture[kind], training=training, seed=seed)
+    def call(self, images, mixture, training=False, seed=None, prepared=None):
+        prepared = list(self.prepare(images, training, seed) if prepared is None else prepared)
+        prepared += [()] * (len(self.cells) - len(prepared))
+        older = newer = None
+        for kind, cell, ready in zip(self.kinds, self.cells, prepared, strict=True):
+            x = cell(older, newer, mixture[kind], training=training, seed=seed, prepared=ready)
+            # Both cells that read an output share its rectified map.
             older, newer = newer, (x, tf.nn.relu(x))
         return self.classifier(x)
+
+    def prepare(self, images, training=False, seed=None):
+        x = self.stem(images, training=training)
+        x = (x, tf.nn.relu(x))
+        first, second = self.cells[:2]
+        return [first.prepare(number, x, training, seed) for number in range(2)], [second.prepare(0, x, training, seed)]
 
 
 class DartsSpace(SearchSpace):

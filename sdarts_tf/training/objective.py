@@ -1,7 +1,7 @@
 """The loss on a batch and its gradients: the one place where the mathematics meets `tf.distribute`."""
 
 import dataclasses
-import functools
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -25,6 +25,7 @@ class Objective:
         training: batch normalization on the batch's statistics.
         record: whether training also moves the running statistics.
         seed: int32 `[2]`, of random candidates; the same seed gives the same draws.
+        prepared: what the supernet prepared for this batch, if that is known; see `repeated`.
     """
 
     supernet: keras.Model
@@ -32,17 +33,37 @@ class Objective:
     training: bool
     record: bool = False
     seed: tf.Tensor | None = None
+    prepared: Any = None
+
+    def repeated(self):
+        """`loss_and_gradient` for many calls at the same weights, as an attack needs it.
+
+        It is traced once. What does not depend on the mixture is computed at the first call, which must stand outside
+        of any loop.
+        """
+        functions = []
+
+        def loss_and_gradient(mixture):
+            if not functions:
+                prepared = tf.distribute.get_strategy().run(self._prepare, args=self.batch)
+                functions.append(tf.function(dataclasses.replace(self, prepared=prepared).loss_and_gradient))
+            return functions[0](mixture)
+
+        return loss_and_gradient
+
+    def _prepare(self, images, labels):
+        return self._call(self.supernet.prepare, images, training=self.training, seed=self.seed)
 
     def loss_and_gradient(self, mixture):
         """The loss, a scalar, and its gradient by the mixture only: no gradient by a weight is computed."""
 
-        def on_replica(images, labels):
+        def on_replica(images, labels, prepared=None):
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(mixture)
-                loss, _ = self._loss_and_correct(images, labels, mixture)
+                loss, _ = self._loss_and_correct(images, labels, mixture, prepared=prepared)
             return loss, tape.gradient(loss, mixture)
 
-        return self._mean_over_replicas(on_replica)
+        return self._mean_over_replicas(on_replica, () if self.prepared is None else (self.prepared,))
 
     def loss_and_gradients(self, weights, mixture):
         """The loss at any weights, and its gradients by them and by the mixture. Changes nothing.
@@ -73,16 +94,20 @@ class Objective:
 
         return self._mean_over_replicas(on_replica)
 
-    def _loss_and_correct(self, images, labels, mixture, weights=None):
-        logits = self.logits(images, mixture, weights)
+    def _loss_and_correct(self, images, labels, mixture, weights=None, prepared=None):
+        logits = self.logits(images, mixture, weights, prepared)
         correct = tf.cast(tf.equal(tf.argmax(logits, -1, output_type=labels.dtype), labels), tf.float32)
         return tf.reduce_mean(cross_entropy(labels, logits)), tf.reduce_mean(correct)
 
-    def logits(self, images, mixture, weights=None):
+    def logits(self, images, mixture, weights=None, prepared=None):
         """The supernet's answer to `images`; at `weights`, if given, and without side effects then."""
-        call = functools.partial(self.supernet, images, mixture, training=self.training, seed=self.seed)
+        options = {"training": self.training, "seed": self.seed, "prepared": prepared}
+        return self._call(self.supernet, images, mixture, weights=weights, **options)
+
+    def _call(self, function, *args, weights=None, **options):
+        """Calls a part of the supernet, at `weights` if they are given; only `record` lets it move statistics."""
         if weights is None and (self.record or not self.training):
-            return call()
+            return function(*args, **options)
         if weights is None:
             weights = self.supernet.trainable_variables
         statistics = self.supernet.non_trainable_variables
@@ -91,9 +116,9 @@ class Objective:
         with keras.StatelessScope(
             state_mapping=[(variable, tf.convert_to_tensor(value)) for variable, value in replaced]
         ):
-            return call()
+            return function(*args, **options)
 
-    def _mean_over_replicas(self, function):
+    def _mean_over_replicas(self, function, args=()):
         strategy = tf.distribute.get_strategy()
-        values = strategy.run(function, args=self.batch)
+        values = strategy.run(function, args=(*self.batch, *args))
         return tf.nest.map_structure(lambda value: strategy.reduce("MEAN", value, axis=None), values)

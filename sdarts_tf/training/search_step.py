@@ -83,9 +83,9 @@ class SearchStep:
         alpha_seed, noise_seed, attack_seed, weight_seed = tf.unstack(tf.random.split(seed, 4))
         validation_loss = self._move_alpha(train_batch, valid_batch, learning_rate, alpha_seed)
         # Evaluation mode unless asked otherwise; never recorded: an attack must not move batch statistics.
-        attacked = _TracedOnce(Objective(self.supernet, train_batch, training=self.attack_training, seed=attack_seed))
+        attacked = Objective(self.supernet, train_batch, training=self.attack_training, seed=attack_seed)
         hard = self.method.perturbation(
-            self.architecture.mixture(), self._counted(attacked.loss_and_gradient), epsilon=epsilon, seed=noise_seed
+            self.architecture.mixture(), self._counted(attacked.repeated()), epsilon=epsilon, seed=noise_seed
         )
         loss, accuracy, norm = self._move_weights(train_batch, hard, learning_rate, weight_seed)
         self._count_non_finite(validation_loss)

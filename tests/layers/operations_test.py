@@ -7,7 +7,7 @@ import tensorflow as tf
 from sdarts_tf.errors import InputError
 from sdarts_tf.layers import convolutions, operations
 from sdarts_tf.layers.blocks import DropPath, FactorizedReduce
-from sdarts_tf.layers.mixed import MixedOperation
+from sdarts_tf.layers.mixed import Arrivals, MixedOperation
 from sdarts_tf.layers.normalization import BatchNormalization
 
 WITH_WEIGHTS = [name for name in operations.OPERATIONS if name.startswith(("sep", "dil", "conv"))]
@@ -46,34 +46,41 @@ def test_dilated_convolution_before_its_normalization(size, stride, kernel_size)
     np.testing.assert_allclose(layer(x), expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize(("stride", "dilation"), [(1, 1), (2, 1), (1, 2)])
 @pytest.mark.parametrize("kernel_size", [3, 5, 7])
-def test_depthwise_and_its_gradients(stride, kernel_size):
-    x, kernel = _images(9, 8), tf.random.stateless_normal([kernel_size, kernel_size, 4, 1], (1, 2))
+@pytest.mark.parametrize("size", [(9, 8), (8, 7)])
+def test_depthwise_and_its_gradients(size, stride, dilation, kernel_size):
+    x, kernel = _images(*size), tf.random.stateless_normal([kernel_size, kernel_size, 4, 1], (1, 2))
+    padding = dilation * (kernel_size // 2)
     with tf.GradientTape(persistent=True) as tape:
         tape.watch((x, kernel))
-        y = convolutions.depthwise(x, kernel, stride=stride)
+        if stride == 1:
+            y = convolutions.depthwise(x, kernel, dilation=dilation)
+        else:
+            y = convolutions.depthwise_reducing(convolutions.pad(x, padding), kernel)
         loss = tf.reduce_sum(tf.sin(y))
-    expected = _convolve(x, kernel, stride=stride, dilation=1, padding=kernel_size // 2)
+    expected = _convolve(x, kernel, stride=stride, dilation=dilation, padding=padding)
     np.testing.assert_allclose(y, expected, atol=1e-4)
     for variable, gradient in zip((x, kernel), tape.gradient(loss, (x, kernel)), strict=True):
         direction = tf.random.stateless_normal(variable.shape, (3, 4))
         moved = [variable + step * direction for step in (1e-3, -1e-3)]
         pairs = [(m, kernel) if variable is x else (x, m) for m in moved]
-        high, low = (np.sin(_convolve(*p, stride=stride, dilation=1, padding=kernel_size // 2)).sum() for p in pairs)
+        options = {"stride": stride, "dilation": dilation, "padding": padding}
+        high, low = (np.sin(_convolve(*p, **options)).sum() for p in pairs)
         slope = tf.reduce_sum(gradient * direction)
         np.testing.assert_allclose(slope, (high - low) / 2e-3, rtol=1e-2, atol=2e-2)
 
 
-def test_second_derivative_of_the_5x5_kernel():
-    """Its hand-written gradient can be differentiated again: the product with a vector equals a finite difference."""
-    x, kernel = _images(6, 6, 2, 1), tf.random.stateless_normal([5, 5, 2, 1], (1, 2))
+@pytest.mark.parametrize(("kernel_size", "dilation"), [(5, 1), (3, 2), (5, 2)])
+def test_second_derivative_of_hand_written_gradients(kernel_size, dilation):
+    """They can be differentiated again: the product with a vector equals a finite difference."""
+    x, kernel = _images(6, 6, 2, 1), tf.random.stateless_normal([kernel_size, kernel_size, 2, 1], (1, 2))
     direction = tf.random.stateless_normal(kernel.shape, (5, 6))
 
     def gradient(kernel):
         with tf.GradientTape() as tape:
             tape.watch(kernel)
-            loss = tf.reduce_sum(tf.sin(convolutions.depthwise(x, kernel)))
+            loss = tf.reduce_sum(tf.sin(convolutions.depthwise(x, kernel, dilation=dilation)))
         return tape.gradient(loss, kernel)
 
     with tf.GradientTape() as tape:
@@ -137,6 +144,24 @@ def test_noise_ignores_its_input_and_follows_its_seed():
     assert abs(np.corrcoef(big[..., :4].ravel(), big[..., 4:].ravel())[0, 1]) < 0.03
 
 
+@pytest.mark.parametrize("kernel_size", [3, 5, 7])
+def test_depthwise_without_native_dilation(monkeypatch, kernel_size):
+    """Where the build has no kernel for it, TensorFlow's wrapper gives the same map and the same gradients."""
+    inputs = _images(7, 8), tf.random.stateless_normal([kernel_size, kernel_size, 4, 1], (1, 2))
+
+    def map_and_gradients():
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            y = convolutions.depthwise(*inputs, dilation=2)
+            loss = tf.reduce_sum(tf.sin(y))
+        return y, *tape.gradient(loss, inputs)
+
+    native = map_and_gradients()
+    monkeypatch.setattr(convolutions, "_dilates_natively", lambda dtype: False)
+    for ours, wrapped in zip(native, map_and_gradients(), strict=True):
+        np.testing.assert_allclose(ours, wrapped, rtol=1e-4, atol=1e-4)
+
+
 def test_grouped_convolution_equals_split_ones(monkeypatch):
     x, kernel = _images(channels=6), tf.random.stateless_normal([1, 1, 2, 9], (1, 2))
     grouped = convolutions.pointwise(x, kernel)
@@ -169,8 +194,11 @@ def test_mixture_is_the_weighted_sum_of_its_candidates():
         mixture[3, 0] * x + mixture[3, 1] * pool,
         mixture[5, 0] * layers["dil_conv_3x3"](x) + mixture[5, 1] * layers["noise"](x, seed=seed),
     ]
-    for edge, value in zip(mixed(x, mixture, seed=seed), expected, strict=True):
-        np.testing.assert_allclose(edge, value, atol=1e-5)
+    arrivals = Arrivals()
+    for rows, output in mixed(x, mixture, seed=seed):
+        arrivals.add(rows, output)
+    for row, value in zip(candidates, expected, strict=True):
+        np.testing.assert_allclose(arrivals.pop(row), value, atol=1e-5)
 
 
 def test_drop_path_keeps_the_mean():
