@@ -5,12 +5,13 @@ import functools
 import os
 import pathlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from sdarts_tf.data import formats
+from sdarts_tf.data import folders, formats
 from sdarts_tf.data.description import DataDescription
+from sdarts_tf.data.folders import FileExamples
 from sdarts_tf.errors import InputError, RunError
 
 
@@ -49,7 +50,9 @@ class Source:
         label_names: the classes, in the order of their labels.
         mean, std: of each channel over the training images, whose pixels count from 0 to 1.
         flip: whether training mirrors images unless it is told otherwise.
-        read: function of (split, data_dir) -> images, labels.
+        read: function of (split, data_dir) -> images and labels as arrays, or photos in files.
+        crop_padding: pixels of zeros around an image before training crops it unless it is told otherwise; default an
+            eighth of its side.
     """
 
     name: str
@@ -59,6 +62,11 @@ class Source:
     std: tuple[float, float, float]
     flip: bool
     read: Callable
+    crop_padding: int | None = None
+
+    def __post_init__(self):
+        if self.crop_padding is None:
+            object.__setattr__(self, "crop_padding", min(self.image_shape[:2]) // 8)
 
     @property
     def num_classes(self) -> int:
@@ -70,8 +78,8 @@ class Source:
         """What a network trained on this data must know of it."""
         return DataDescription(self.name, self.image_shape, self.label_names, self.mean, self.std)
 
-    def load(self, split: str, data_dir: str | None = None) -> Examples:
-        """The examples of one split, in file order.
+    def load(self, split: str, data_dir: str | None = None) -> Examples | FileExamples:
+        """The examples of one split, always in the same order.
 
         Args:
             split: `"train"` or `"test"`.
@@ -84,7 +92,10 @@ class Source:
         """
         if split not in ("train", "test"):
             raise InputError(f"{self.name} has no split {split!r}; choose train or test.")
-        images, labels = self.read(split, data_dir)
+        found = self.read(split, data_dir)
+        if isinstance(found, FileExamples):
+            return found
+        images, labels = found
         arrays = formats.checked(self.name, images, labels, shape=self.image_shape, num_classes=self.num_classes)
         return Examples(*arrays)
 
@@ -204,19 +215,52 @@ def _svhn_layouts(folder):
             yield place, lambda path, split: formats.read_svhn_mat(path / f"{split}_32x32.mat")
 
 
-def get(name: str) -> Source:
+def check(name: str, known: Sequence[str] | None = None) -> None:
+    """Raises InputError, which lists the known names, unless `name` is a data set, or one of `known`."""
+    known = NAMES if known is None else known
+    if name not in known:
+        raise InputError(f"--dataset={name} is unknown; choose from {', '.join(known)}.")
+
+
+def get(name: str, data_dir: str | None = None, image_size: int | None = None) -> Source:
     """The data set of that name.
 
+    Args:
+        name: one of `NAMES`.
+        data_dir: folder of the data; `folder` and `imagenet` read the names of their classes there.
+        image_size: side of the images that a network sees, in pixels; `folder` and `imagenet` only, default 224.
+
     Raises:
-        InputError: there is none; the message lists the known names.
+        InputError: there is none, the size is not free, or the folder holds no classes.
 
     Example:
         >>> get("digits").load("train").images.shape
         (1437, 8, 8, 3)
     """
-    if name not in SOURCES:
-        raise InputError(f"--dataset={name} is unknown; choose from {', '.join(SOURCES)}.")
+    check(name)
+    if name in IN_FOLDERS:
+        return _folder_source(name, data_dir, 224 if image_size is None else image_size)
+    side = SOURCES[name].image_shape[0]
+    if image_size not in (None, side):
+        raise InputError(
+            f"--image_size={image_size} is for {' and '.join(IN_FOLDERS)}, but the images of {name} have {side} "
+            "pixels; leave it out."
+        )
     return SOURCES[name]
+
+
+def _folder_source(name, data_dir, size):
+    """Photos in class folders; ImageNet's mean and deviation serve all photographs."""
+    return Source(
+        name,
+        (size, size, 3),
+        folders.class_names(data_dir),
+        mean=(0.485, 0.456, 0.406),
+        std=(0.229, 0.224, 0.225),
+        flip=True,
+        read=functools.partial(folders.read, image_size=size),
+        crop_padding=0,  # the random cut already moves what is seen
+    )
 
 
 _CIFAR10_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -275,3 +319,6 @@ SOURCES = {
         _files("svhn", _svhn_layouts, f"{_STANFORD}/train_32x32.mat", "svhn_cropped"),
     ),
 }
+
+IN_FOLDERS = ("imagenet", "folder")
+NAMES = (*SOURCES, *IN_FOLDERS)
