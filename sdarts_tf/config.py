@@ -212,11 +212,17 @@ class RetrainConfig:
     label_smoothing: float = setting(
         0.0, "share of each label that is spread over all classes", unit="0 to 1", minimum=0.0, maximum=1.0
     )
-    cutout_length: int = setting(
-        16, "side of the square that cutout blanks; 0 switches it off", unit="pixels", minimum=0
+    cutout_length: int | None = setting(
+        None,
+        "side of the square that cutout blanks; default half of the image's, officially 16; none for folder, imagenet",
+        unit="pixels",
+        minimum=0,
     )
     crop_padding: int | None = setting(
-        None, "zeros around the image before the random crop; default an eighth of its side", unit="pixels", minimum=0
+        None,
+        "zeros around the image before the random crop; default an eighth of its side, none for folder, imagenet",
+        unit="pixels",
+        minimum=0,
     )
     flip: bool | None = setting(None, "mirror half of the images; default on for photographs and svhn, off for digits")
     min_crop_area: float = setting(

@@ -51,8 +51,7 @@ class Source:
         mean, std: of each channel over the training images, whose pixels count from 0 to 1.
         flip: whether training mirrors images unless it is told otherwise.
         read: function of (split, data_dir) -> images and labels as arrays, or photos in files.
-        crop_padding: pixels of zeros around an image before training crops it unless it is told otherwise; default an
-            eighth of its side.
+        photos: whether images differ in size, so that training cuts a random part out of each.
     """
 
     name: str
@@ -62,16 +61,22 @@ class Source:
     std: tuple[float, float, float]
     flip: bool
     read: Callable
-    crop_padding: int | None = None
-
-    def __post_init__(self):
-        if self.crop_padding is None:
-            object.__setattr__(self, "crop_padding", min(self.image_shape[:2]) // 8)
+    photos: bool = False
 
     @property
     def num_classes(self) -> int:
         """Number of classes."""
         return len(self.label_names)
+
+    @property
+    def crop_padding(self) -> int:
+        """Pixels of zeros around an image before training crops it, unless it is told otherwise: an eighth of it."""
+        return 0 if self.photos else min(self.image_shape[:2]) // 8
+
+    @property
+    def cutout_length(self) -> int:
+        """Side in pixels of the square that retraining blanks, unless it is told otherwise: half of the image's."""
+        return 0 if self.photos else min(self.image_shape[:2]) // 2
 
     @property
     def description(self) -> DataDescription:
@@ -259,7 +264,7 @@ def _folder_source(name, data_dir, size):
         std=(0.229, 0.224, 0.225),
         flip=True,
         read=functools.partial(folders.read, image_size=size),
-        crop_padding=0,  # the random cut already moves what is seen
+        photos=True,
     )
 
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from sdarts_tf.data.augment import Augmentation
 from sdarts_tf.data.sources import Source
-from sdarts_tf.errors import RunError
+from sdarts_tf.errors import InputError, RunError
 from sdarts_tf.training.checkpoint import Checkpoints
 from sdarts_tf.training.interruption import Interrupted, Interruption
 from sdarts_tf.training.progress import Progress
@@ -50,14 +50,19 @@ def make_reproducible(seed):
 
 
 def augmentation(config, source: Source) -> Augmentation:
-    """How the settings augment the training images of a data set; what they leave open is the data set's choice."""
-    return Augmentation(
-        mean=source.mean,
-        std=source.std,
-        crop_padding=source.crop_padding if config.crop_padding is None else config.crop_padding,
-        flip=source.flip if config.flip is None else config.flip,
-        cutout_length=config.cutout_length,
-    )
+    """How the settings augment the training images of a data set; what they leave open is the data set's choice.
+
+    Raises:
+        InputError: cutout would blank whole images.
+    """
+    choices = {
+        name: getattr(source if getattr(config, name) is None else config, name)
+        for name in ("crop_padding", "flip", "cutout_length")
+    }
+    side, length = min(source.image_shape[:2]), choices["cutout_length"]
+    if length // 2 >= side:
+        raise InputError(f"--cutout_length={length} blanks all of an image of {side} pixels; choose half of its side.")
+    return Augmentation(mean=source.mean, std=source.std, **choices)
 
 
 class EpochLoop(abc.ABC):
