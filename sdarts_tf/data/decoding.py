@@ -40,7 +40,7 @@ def distorted(image, size, seed, distortion: Distortion):
     """A random part of a photo with a ratio of 3/4 to 4/3, resized to a square, with random colors.
 
     Brightness is multiplied, contrast, saturation and hue are changed by `tf.image`; the strengths are .4, .4, .4, .2.
-    TensorFlow draws the height of the part evenly, PyTorch its area: parts are smaller here, on average 38 % of the area.
+    TensorFlow draws the height of the part evenly, PyTorch its area: parts are smaller here, 38 % of it on average.
 
     Args:
         image: uint8 `[H, W, 3]`.
