@@ -5,14 +5,14 @@ import json
 import pathlib
 import sys
 
-from sdarts_tf import command_line, spaces
-from sdarts_tf import config as configuration
-from sdarts_tf.config import RetrainConfig, SearchConfig
+from sdarts_tf import command_line
+from sdarts_tf.config import RetrainConfig
 from sdarts_tf.data import sources
 from sdarts_tf.data.description import DataDescription
 from sdarts_tf.errors import InputError
 from sdarts_tf.genotypes import published
 from sdarts_tf.genotypes.genotype import Genotype
+from sdarts_tf.training import handover
 from sdarts_tf.training.run_directory import RunDirectory
 
 
@@ -61,16 +61,16 @@ def retrain(config: RetrainConfig) -> RetrainResult:
         >>> result.checkpoint, 0 <= result.test_accuracy <= result.test_top5 <= 1
         ('last', True)
     """
-    config = dataclasses.replace(config, run_dir=_run_dir(config))
+    config = dataclasses.replace(config, run_dir=handover.run_dir(config))
     directory = RunDirectory(config.run_dir, "retrain", what="a trained network")
     if config.resume:
         config = directory.resumed_config(config)
         genotype = Genotype.load(directory.path / "genotype.json")
     else:
         directory.require_unused()
-        config = _completed(config)
+        config = handover.complete(config)
         genotype = published.find(config.genotype)
-    _check_space(genotype, config)
+    handover.check_space(genotype, config.genotype)
     source = sources.get(config.dataset, config.data_dir, config.image_size)
     if config.resume and source.description != DataDescription.load(directory.path / "data.json"):
         raise InputError(f"--data_dir={config.data_dir} has other classes than the run began with; name its folder.")
@@ -93,40 +93,6 @@ def retrain(config: RetrainConfig) -> RetrainResult:
     figures = loop.test(test)
     directory.write("result.json", json.dumps(figures, indent=2) + "\n")
     return RetrainResult(directory.run_dir, genotype, **figures)
-
-
-def _run_dir(config) -> str:
-    if config.run_dir is not None:
-        return config.run_dir
-    if config.genotype is None:
-        raise InputError("--run_dir or --genotype is needed: a finished search, or a cell to train; --help explains.")
-    name = f"{pathlib.Path(config.genotype).stem}-{config.dataset or 'cifar10'}-{config.seed}"
-    return str(pathlib.Path("runs") / name)
-
-
-def _completed(config) -> RetrainConfig:
-    """The settings, with what the user left open taken from the search in the run's folder."""
-    run_dir = pathlib.Path(config.run_dir)
-    found = {"genotype": str(run_dir / "genotype.json"), "dataset": "cifar10", "data_dir": None}
-    if config.genotype is None and not (run_dir / "genotype.json").is_file():
-        raise InputError(
-            f"--run_dir={run_dir} holds no genotype.json; finish its search (python -m sdarts_tf.search --resume "
-            f"--run_dir={run_dir}), or add --genotype."
-        )
-    if (run_dir / "config.json").is_file():
-        saved = (run_dir / "config.json").read_text(encoding="utf-8")
-        search = configuration.from_json(SearchConfig, saved)
-        found |= {"dataset": search.dataset, "data_dir": search.data_dir}
-    left_open = {name: value for name, value in found.items() if getattr(config, name) is None}
-    return dataclasses.replace(config, **left_open)
-
-
-def _check_space(genotype, config):
-    if genotype.space not in spaces.NAMES:
-        raise InputError(
-            f"The genotype {config.genotype} is of space {genotype.space!r}; retraining builds image networks of the "
-            f"spaces {', '.join(spaces.NAMES)}, so name one of these."
-        )
 
 
 def main(config: RetrainConfig) -> None:

@@ -2,17 +2,14 @@
 
 import dataclasses
 import functools
-import os
-import pathlib
-import threading
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from sdarts_tf.data import folders, formats
+from sdarts_tf.data import files, folders, formats
 from sdarts_tf.data.description import DataDescription
 from sdarts_tf.data.folders import FileExamples
-from sdarts_tf.errors import InputError, RunError
+from sdarts_tf.errors import InputError
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -115,70 +112,6 @@ def _read_digits(split, data_dir):
     parts = train_test_split(images, digits.target, train_size=1437, random_state=0, stratify=digits.target)
     train_images, test_images, train_labels, test_labels = parts
     return (train_images, train_labels) if split == "train" else (test_images, test_labels)
-
-
-def _read_files(split, data_dir, *, name, layouts, tfds_name, url):
-    """Reads the first layout found under `data_dir`, else a prepared tensorflow-datasets folder, else downloads."""
-    folder = pathlib.Path(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
-    if data_dir is not None and not folder.is_dir():
-        raise InputError(f"--data_dir={data_dir} is not a folder; name the one that holds {name}.")
-    for path, read in layouts(folder):
-        if path.exists():
-            return read(path, split)
-    if _prepared(folder / tfds_name):
-        return _read_tfds(split, folder, tfds_name, download=False)
-    if not _reachable(url):
-        raise InputError(
-            f"{name} is not under {folder} and there is no network to download it; put one of these there: {name}.npz "
-            f"with x_train, y_train, x_test and y_test; {_ARCHIVES[name]}; or {tfds_name}/ as tensorflow-datasets "
-            "prepared it on a machine with network; then name the folder by --data_dir."
-        )
-    return _read_tfds(split, folder, tfds_name, download=True)
-
-
-def _prepared(folder):
-    """Whether tensorflow-datasets finished a version there; until then its folder is `incomplete.<id>_<version>`."""
-    return any("incomplete" not in str(path.relative_to(folder)) for path in folder.glob("**/dataset_info.json"))
-
-
-def _read_tfds(split, folder, tfds_name, *, download):
-    import tensorflow_datasets as tfds
-
-    try:
-        wanted = tfds.decode.PartialDecoding({"image": True, "label": True})
-        options = {"data_dir": str(folder), "download": download, "decoders": wanted, "batch_size": -1}
-        record = tfds.as_numpy(tfds.load(tfds_name, split=split, **options))
-        return record["image"], record["label"]
-    except Exception as error:  # tfds raises what its many backends raise
-        if download:
-            raise RunError(
-                f"The download of {tfds_name} to {folder} failed ({formats.reason(error)}); try again, or put the "
-                "files there by hand."
-            ) from error
-        raise InputError(
-            f"{folder / tfds_name} is not readable by tensorflow-datasets ({formats.reason(error)}); prepare or copy "
-            "it again."
-        ) from error
-
-
-def _reachable(url, seconds=3.0):
-    """Whether `url` can be downloaded, proxies included; a name server or proxy that hangs counts as no."""
-    import urllib.request
-
-    answers = []
-
-    def ask():
-        try:
-            urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=seconds).close()
-            answers.append(True)
-        except Exception:  # no name, no route, refused by the server, or a proxy that answers anything at all
-            return
-
-    # The time-out of a connection does not cover the name server, so a thread that is given up does.
-    thread = threading.Thread(target=ask, daemon=True)
-    thread.start()
-    thread.join(seconds)
-    return bool(answers)
 
 
 def _npz_layout(folder, name, shape, num_classes):
@@ -290,7 +223,8 @@ _TORONTO, _STANFORD = "https://www.cs.toronto.edu/~kriz", "http://ufldl.stanford
 
 
 def _files(name, layouts, url, tfds_name=None):
-    return functools.partial(_read_files, name=name, layouts=layouts, tfds_name=tfds_name or name, url=url)
+    options = {"layouts": layouts, "archives": _ARCHIVES[name], "tfds_name": tfds_name or name, "url": url}
+    return functools.partial(files.read, name=name, **options)
 
 
 # Means and deviations as in the official code, `optimizers/darts/utils.py`; it mirrors SVHN's digits too.

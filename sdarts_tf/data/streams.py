@@ -74,7 +74,8 @@ def _name_broken(paths):
             decode(tf.io.read_file(path))
         except tf.errors.OpError as error:
             raise RunError(
-                f"{path} cannot be decoded ({formats.reason(error)}); put a whole image in its place and go on."
+                f"{path} cannot be decoded ({formats.reason(error)}); put a whole image in its place and run the "
+                "command again, a training with --resume."
             ) from error
 
 

@@ -1,6 +1,7 @@
 """A whole training of a derived network: epochs of steps, and after each one figures and weights."""
 
 import numpy as np
+import tensorflow as tf
 
 from sdarts_tf.config import RetrainConfig
 from sdarts_tf.data.augment import Augmentation
@@ -58,6 +59,7 @@ class RetrainLoop(EpochLoop):
             auxiliary_weight=config.auxiliary_weight,
             label_smoothing=config.label_smoothing,
         )
+        self._num_examples = tf.Variable(len(train), dtype=tf.int64, trainable=False)
         super().__init__(
             config,
             directory,
@@ -67,6 +69,7 @@ class RetrainLoop(EpochLoop):
             progress_console=progress_console,
             network=self.network,
             optimizer=step.optimizer.state,
+            num_examples=self._num_examples,
         )
         self._evaluate = Evaluation(lambda images, seed: self.network(images, seed=seed), ranks=ranks(source))
 
@@ -79,9 +82,16 @@ class RetrainLoop(EpochLoop):
 
         Raises:
             Interrupted: after SIGINT or SIGTERM; the state is saved.
+            InputError: the run began with another number of images.
             RunError: the loss is not finite any more, an image cannot be decoded, or the disk is full.
         """
+        present = int(self._num_examples.numpy())
         self.restore()
+        if int(self._num_examples.numpy()) != present:
+            raise InputError(
+                f"The run in {self.directory.run_dir} began with {int(self._num_examples.numpy())} training images and "
+                f"finds {present} now; give it the same files again, or start another run."
+            )
         self.train()
 
     def evaluate(self, examples: Examples | FileExamples) -> dict[str, float]:

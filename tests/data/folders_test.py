@@ -255,7 +255,6 @@ def test_a_broken_file_is_named(data_dir, damage):
     batches = Stream(examples, 2, identity, seed=0, purpose="training")
     damage(path)
     for consumer in (batches.batches(1, 5), sweep(examples, 2, identity, seed=(0, 0))):
-        with pytest.raises(
-            RunError, match=rf"^{path} cannot be decoded \(.*\); put a whole image in its place and go on\.$"
-        ):
+        with pytest.raises(RunError, match=rf"^{path} cannot be decoded \(.*\); put a whole image in its") as caught:
             list(consumer)
+        assert "\n" not in str(caught.value) and "[Op" not in str(caught.value)

@@ -134,9 +134,34 @@ def test_photos_of_three_classes(tmp_path):
     assert result.test_top5 is None and result.test_loss > 0
     assert result.test_accuracy * 12 == pytest.approx(round(result.test_accuracy * 12), abs=1e-4)
     assert trained_network.load(tmp_path / "run").data.label_names == ("a", "b", "c")
+    resumed = RetrainConfig(run_dir=str(tmp_path / "run"), resume=True)
+    (tmp_path / "train" / "a" / "0.jpg").unlink()
+    with pytest.raises(InputError, match="began with 12 training images and finds 11 now; give it the same files"):
+        retrain(resumed)
     (tmp_path / "train" / "d").mkdir()
     with pytest.raises(InputError, match="has other classes than the run began with"):
-        retrain(RetrainConfig(run_dir=str(tmp_path / "run"), resume=True))
+        retrain(resumed)
+
+
+def test_a_broken_photo_is_named_and_a_run_goes_on_once_it_is_mended(tmp_path):
+    """Wherever it stops, it ends as if it had not."""
+    noise = np.random.RandomState(0)
+    for place in ("train/a", "train/b", "val/a", "val/b"):
+        (tmp_path / place).mkdir(parents=True)
+        for number in range(6):
+            Image.fromarray(noise.randint(0, 256, (12, 14, 3), np.uint8)).save(tmp_path / place / f"{number}.jpg")
+    settings = TINY | {"dataset": "folder", "data_dir": str(tmp_path), "image_size": 8, "batch_size": 2}
+    whole = RetrainConfig(genotype="c10_s2_pgd", run_dir=str(tmp_path / "whole"), **settings)
+    expected = retrain(whole)
+    path = tmp_path / "train" / "b" / "3.jpg"
+    content = path.read_bytes()
+    path.write_bytes(content[:200])
+    config = dataclasses.replace(whole, run_dir=str(tmp_path / "broken"), checkpoint_seconds=0.0)
+    with pytest.raises(RunError, match=f"^{path} cannot be decoded"):
+        retrain(config)
+    path.write_bytes(content)
+    mended = retrain(dataclasses.replace(config, resume=True))
+    assert dataclasses.replace(mended, run_dir=expected.run_dir) == expected
 
 
 # What a user does wrong.
