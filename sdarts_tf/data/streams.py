@@ -49,9 +49,6 @@ class Batches:
         """Shapes and types of a batch."""
         return self._dataset.element_spec
 
-    def __len__(self):
-        return len(self._dataset)
-
     def __iter__(self) -> Iterator:
         """Raises RunError, which names the file, where one cannot be decoded."""
         number, iterator = 0, iter(self._dataset)
