@@ -153,6 +153,13 @@ class RetrainConfig:
     """Settings of `sdarts_tf.retrain`. Defaults are the official recipe for CIFAR; flags/imagenet.flags has ImageNet's.
 
     Source: `sota/cnn/train.py` and `train_imagenet.py` of the official code.
+
+    Raises:
+        InputError: a value is out of range or not among the choices, or the linear schedule is too short for its end.
+
+    Example:
+        >>> RetrainConfig(genotype="c10_s5_pgd", dataset="digits").epochs
+        600
     """
 
     run_dir: str | None = setting(
@@ -183,14 +190,17 @@ class RetrainConfig:
     min_learning_rate: float = setting(0.0, "end of the cosine schedule", unit="SGD step size", minimum=0.0)
     schedule: str = setting(
         "cosine",
-        "learning rate by epoch: cosine, or linear, the official one for ImageNet",
+        "learning rate by epoch: cosine, or linear, the official one for ImageNet, for more than 5 epochs",
         choices=("cosine", "linear"),
     )
     warmup_epochs: int = setting(0, "epochs over which the learning rate first grows", unit="epochs", minimum=0)
     momentum: float = setting(0.9, "momentum of SGD", unit="0 to 1", minimum=0.0, maximum=1.0)
     weight_decay: float = setting(3e-4, "L2 decay of the weights, added to the gradient", unit="per step", minimum=0.0)
     gradient_clip: float = setting(5.0, "largest global norm of the gradient", unit="L2 norm", minimum=0.0)
-    auxiliary: bool = setting(True, "a second classifier at two thirds of the depth, in training only")
+    auxiliary: bool | None = setting(
+        None,
+        "a second classifier at two thirds of the depth, in training only; default on where its map is large enough",
+    )
     auxiliary_weight: float = setting(0.4, "weight of the second classifier's loss", minimum=0.0)
     drop_path: float = setting(
         0.2,
@@ -202,13 +212,27 @@ class RetrainConfig:
     label_smoothing: float = setting(
         0.0, "share of each label that is spread over all classes", unit="0 to 1", minimum=0.0, maximum=1.0
     )
-    cutout_length: int = setting(
-        16, "side of the square that cutout blanks; 0 switches it off", unit="pixels", minimum=0
+    cutout_length: int | None = setting(
+        None,
+        "side of the square that cutout blanks; default half of the image's, officially 16; none for folder, imagenet",
+        unit="pixels",
+        minimum=0,
     )
     crop_padding: int | None = setting(
-        None, "zeros around the image before the random crop; default an eighth of its side", unit="pixels", minimum=0
+        None,
+        "zeros around the image before the random crop; default an eighth of its side, none for folder, imagenet",
+        unit="pixels",
+        minimum=0,
     )
     flip: bool | None = setting(None, "mirror half of the images; default on for photographs and svhn, off for digits")
+    min_crop_area: float = setting(
+        0.08,
+        "smallest share of a photo's area that a random crop shows; folder and imagenet only",
+        unit="0 to 1",
+        minimum=0.01,
+        maximum=1.0,
+    )
+    color_jitter: bool = setting(True, "vary brightness, contrast, saturation and hue; folder and imagenet only")
     valid_share: float = setting(
         0.0,
         "share of the training set, from its end, that is held out; each epoch is evaluated on it and the best kept",
@@ -225,6 +249,8 @@ class RetrainConfig:
 
     def __post_init__(self):
         validate(self)
+        if self.schedule == "linear" and self.epochs <= 5:
+            raise InputError(f"--schedule=linear needs more than 5 epochs, not {self.epochs}; add some or use cosine.")
 
 
 @dataclasses.dataclass(frozen=True)

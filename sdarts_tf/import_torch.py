@@ -10,7 +10,6 @@ from sdarts_tf import command_line
 from sdarts_tf.config import ImportConfig
 from sdarts_tf.errors import InputError
 from sdarts_tf.genotypes import published
-from sdarts_tf.genotypes.genotype import Genotype
 
 
 def load_state(path) -> dict:
@@ -43,7 +42,7 @@ def import_weights(config: ImportConfig) -> pathlib.Path:
     """
     if config.weights is None or config.genotype is None or config.out is None:
         raise InputError("--weights, --genotype and --out are all needed; --help explains them.")
-    genotype = _genotype(config.genotype)
+    genotype = published.find(config.genotype)
     state = load_state(config.weights)
 
     command_line.quiet_tensorflow()
@@ -59,16 +58,6 @@ def import_weights(config: ImportConfig) -> pathlib.Path:
     Checkpoints(directory.checkpoints, network=network).save(0)
     directory.write("genotype.json", genotype.to_json() + "\n")
     return directory.path
-
-
-def _genotype(name) -> Genotype:
-    if name in published.NAMES:
-        return published.get(name)
-    if not pathlib.Path(name).exists():
-        raise InputError(
-            f"--genotype={name} is neither a file nor a published cell; choose from {', '.join(published.NAMES)}."
-        )
-    return Genotype.load(name)
 
 
 def main(config: ImportConfig) -> None:

@@ -29,7 +29,7 @@ def check(config: SearchConfig) -> None:
     except ValueError as error:
         raise InputError(str(error)) from error
     spaces.check(config.space)
-    sources.get(config.dataset)
+    sources.check(config.dataset, tuple(sources.SOURCES))
 
 
 def search(config: SearchConfig) -> SearchResult:
@@ -72,7 +72,8 @@ def search(config: SearchConfig) -> SearchResult:
         examples = examples.part(0, config.max_examples)
 
     command_line.quiet_tensorflow()
-    from sdarts_tf.training.search_loop import SearchLoop, make_reproducible
+    from sdarts_tf.training.epoch_loop import make_reproducible
+    from sdarts_tf.training.search_loop import SearchLoop
 
     make_reproducible(config.seed)
     loop = SearchLoop(config, source, examples, directory)

@@ -10,9 +10,12 @@ import numpy as np
 import pytest
 
 from sdarts_tf import command_line, import_torch
-from sdarts_tf.config import ImportConfig, SearchConfig
+from sdarts_tf import config as configuration
+from sdarts_tf.config import ImportConfig, RetrainConfig, SearchConfig
 from sdarts_tf.data import sources
+from sdarts_tf.genotypes import published
 from sdarts_tf.methods import ingredients
+from sdarts_tf.retrain import retrain
 from sdarts_tf.search import search
 from sdarts_tf.spaces import NAMES
 
@@ -61,6 +64,24 @@ def test_search_commands_run_on_tiny_data(tmp_path, monkeypatch):
     assert command_line.parse(SearchConfig, resumed).resume
 
 
+def test_retrain_commands_run_on_tiny_data(tmp_path, monkeypatch):
+    """Every shown training, the first one on what a search of the digits left behind."""
+    commands = _commands("sdarts_tf.retrain")
+    assert len(commands) == 4
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "flags").symlink_to(ROOT / "flags")
+    folder = tmp_path / "runs" / "rs-s5-svhn-2"
+    folder.mkdir(parents=True)
+    (folder / "genotype.json").write_text(published.get("c10_s2_pgd").to_json())
+    (folder / "config.json").write_text(configuration.to_json(SearchConfig(dataset="digits")))
+    for arguments in commands[:3]:
+        small = [a for a in arguments if a != "--dataset=cifar10"]
+        small += [] if "--resume" in small else TINY
+        small += [] if "--run_dir" in "".join(small) else ["--dataset=digits"]
+        assert 0 <= retrain(command_line.parse(RetrainConfig, small)).test_accuracy <= 1
+    assert command_line.parse(RetrainConfig, commands[3]).batch_size == 1024
+
+
 def test_python_example(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (example,) = _blocks("python")
@@ -74,7 +95,6 @@ def test_import_command(tmp_path, monkeypatch):
     import tensorflow as tf
 
     from sdarts_tf import spaces
-    from sdarts_tf.genotypes import published
     from sdarts_tf.interop import torch_state
 
     (arguments,) = _commands("sdarts_tf.import_torch")

@@ -189,9 +189,8 @@ def reason(error):
         >>> reason(OSError("Not a file. Or is it?"))
         'OSError: Not a file'
     """
-    text = (
-        " ".join(re.sub(r"{{.*?}}", "", str(error)).split()).split(". ")[0].rstrip(".")
-    )  # {{...}}: TensorFlow's nodes
+    text = re.sub(r"{{.*?}}|\[Op:\w+\]", "", str(error))  # TensorFlow's nodes and operations
+    text = " ".join(text.split()).split(". ")[0].rstrip(".")
     text = text if len(text) <= 300 else text[:297] + "..."
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 

@@ -2,16 +2,14 @@
 
 import dataclasses
 import functools
-import os
-import pathlib
-import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from sdarts_tf.data import formats
+from sdarts_tf.data import files, folders, formats
 from sdarts_tf.data.description import DataDescription
-from sdarts_tf.errors import InputError, RunError
+from sdarts_tf.data.folders import FileExamples
+from sdarts_tf.errors import InputError
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -49,7 +47,8 @@ class Source:
         label_names: the classes, in the order of their labels.
         mean, std: of each channel over the training images, whose pixels count from 0 to 1.
         flip: whether training mirrors images unless it is told otherwise.
-        read: function of (split, data_dir) -> images, labels.
+        read: function of (split, data_dir) -> images and labels as arrays, or photos in files.
+        photos: whether images differ in size, so that training cuts a random part out of each.
     """
 
     name: str
@@ -59,6 +58,7 @@ class Source:
     std: tuple[float, float, float]
     flip: bool
     read: Callable
+    photos: bool = False
 
     @property
     def num_classes(self) -> int:
@@ -66,12 +66,22 @@ class Source:
         return len(self.label_names)
 
     @property
+    def crop_padding(self) -> int:
+        """Pixels of zeros around an image before training crops it, unless it is told otherwise: an eighth of it."""
+        return 0 if self.photos else min(self.image_shape[:2]) // 8
+
+    @property
+    def cutout_length(self) -> int:
+        """Side in pixels of the square that retraining blanks, unless it is told otherwise: half of the image's."""
+        return 0 if self.photos else min(self.image_shape[:2]) // 2
+
+    @property
     def description(self) -> DataDescription:
         """What a network trained on this data must know of it."""
         return DataDescription(self.name, self.image_shape, self.label_names, self.mean, self.std)
 
-    def load(self, split: str, data_dir: str | None = None) -> Examples:
-        """The examples of one split, in file order.
+    def load(self, split: str, data_dir: str | None = None) -> Examples | FileExamples:
+        """The examples of one split, always in the same order.
 
         Args:
             split: `"train"` or `"test"`.
@@ -84,7 +94,10 @@ class Source:
         """
         if split not in ("train", "test"):
             raise InputError(f"{self.name} has no split {split!r}; choose train or test.")
-        images, labels = self.read(split, data_dir)
+        found = self.read(split, data_dir)
+        if isinstance(found, FileExamples):
+            return found
+        images, labels = found
         arrays = formats.checked(self.name, images, labels, shape=self.image_shape, num_classes=self.num_classes)
         return Examples(*arrays)
 
@@ -99,70 +112,6 @@ def _read_digits(split, data_dir):
     parts = train_test_split(images, digits.target, train_size=1437, random_state=0, stratify=digits.target)
     train_images, test_images, train_labels, test_labels = parts
     return (train_images, train_labels) if split == "train" else (test_images, test_labels)
-
-
-def _read_files(split, data_dir, *, name, layouts, tfds_name, url):
-    """Reads the first layout found under `data_dir`, else a prepared tensorflow-datasets folder, else downloads."""
-    folder = pathlib.Path(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
-    if data_dir is not None and not folder.is_dir():
-        raise InputError(f"--data_dir={data_dir} is not a folder; name the one that holds {name}.")
-    for path, read in layouts(folder):
-        if path.exists():
-            return read(path, split)
-    if _prepared(folder / tfds_name):
-        return _read_tfds(split, folder, tfds_name, download=False)
-    if not _reachable(url):
-        raise InputError(
-            f"{name} is not under {folder} and there is no network to download it; put one of these there: {name}.npz "
-            f"with x_train, y_train, x_test and y_test; {_ARCHIVES[name]}; or {tfds_name}/ as tensorflow-datasets "
-            "prepared it on a machine with network; then name the folder by --data_dir."
-        )
-    return _read_tfds(split, folder, tfds_name, download=True)
-
-
-def _prepared(folder):
-    """Whether tensorflow-datasets finished a version there; until then its folder is `incomplete.<id>_<version>`."""
-    return any("incomplete" not in str(path.relative_to(folder)) for path in folder.glob("**/dataset_info.json"))
-
-
-def _read_tfds(split, folder, tfds_name, *, download):
-    import tensorflow_datasets as tfds
-
-    try:
-        wanted = tfds.decode.PartialDecoding({"image": True, "label": True})
-        options = {"data_dir": str(folder), "download": download, "decoders": wanted, "batch_size": -1}
-        record = tfds.as_numpy(tfds.load(tfds_name, split=split, **options))
-        return record["image"], record["label"]
-    except Exception as error:  # tfds raises what its many backends raise
-        if download:
-            raise RunError(
-                f"The download of {tfds_name} to {folder} failed ({formats.reason(error)}); try again, or put the "
-                "files there by hand."
-            ) from error
-        raise InputError(
-            f"{folder / tfds_name} is not readable by tensorflow-datasets ({formats.reason(error)}); prepare or copy "
-            "it again."
-        ) from error
-
-
-def _reachable(url, seconds=3.0):
-    """Whether `url` can be downloaded, proxies included; a name server or proxy that hangs counts as no."""
-    import urllib.request
-
-    answers = []
-
-    def ask():
-        try:
-            urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=seconds).close()
-            answers.append(True)
-        except Exception:  # no name, no route, refused by the server, or a proxy that answers anything at all
-            return
-
-    # The time-out of a connection does not cover the name server, so a thread that is given up does.
-    thread = threading.Thread(target=ask, daemon=True)
-    thread.start()
-    thread.join(seconds)
-    return bool(answers)
 
 
 def _npz_layout(folder, name, shape, num_classes):
@@ -204,19 +153,52 @@ def _svhn_layouts(folder):
             yield place, lambda path, split: formats.read_svhn_mat(path / f"{split}_32x32.mat")
 
 
-def get(name: str) -> Source:
+def check(name: str, known: Sequence[str] | None = None) -> None:
+    """Raises InputError, which lists the known names, unless `name` is a data set, or one of `known`."""
+    known = NAMES if known is None else known
+    if name not in known:
+        raise InputError(f"--dataset={name} is unknown; choose from {', '.join(known)}.")
+
+
+def get(name: str, data_dir: str | None = None, image_size: int | None = None) -> Source:
     """The data set of that name.
 
+    Args:
+        name: one of `NAMES`.
+        data_dir: folder of the data; `folder` and `imagenet` read the names of their classes there.
+        image_size: side of the images that a network sees, in pixels; `folder` and `imagenet` only, default 224.
+
     Raises:
-        InputError: there is none; the message lists the known names.
+        InputError: there is none, the size is not free, or the folder holds no classes.
 
     Example:
         >>> get("digits").load("train").images.shape
         (1437, 8, 8, 3)
     """
-    if name not in SOURCES:
-        raise InputError(f"--dataset={name} is unknown; choose from {', '.join(SOURCES)}.")
+    check(name)
+    if name in IN_FOLDERS:
+        return _folder_source(name, data_dir, 224 if image_size is None else image_size)
+    side = SOURCES[name].image_shape[0]
+    if image_size not in (None, side):
+        raise InputError(
+            f"--image_size={image_size} is for {' and '.join(IN_FOLDERS)}, but the images of {name} have {side} "
+            "pixels; leave it out."
+        )
     return SOURCES[name]
+
+
+def _folder_source(name, data_dir, size):
+    """Photos in class folders; ImageNet's mean and deviation serve all photographs."""
+    return Source(
+        name,
+        (size, size, 3),
+        folders.class_names(data_dir),
+        mean=(0.485, 0.456, 0.406),
+        std=(0.229, 0.224, 0.225),
+        flip=True,
+        read=functools.partial(folders.read, image_size=size),
+        photos=True,
+    )
 
 
 _CIFAR10_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -241,7 +223,8 @@ _TORONTO, _STANFORD = "https://www.cs.toronto.edu/~kriz", "http://ufldl.stanford
 
 
 def _files(name, layouts, url, tfds_name=None):
-    return functools.partial(_read_files, name=name, layouts=layouts, tfds_name=tfds_name or name, url=url)
+    options = {"layouts": layouts, "archives": _ARCHIVES[name], "tfds_name": tfds_name or name, "url": url}
+    return functools.partial(files.read, name=name, **options)
 
 
 # Means and deviations as in the official code, `optimizers/darts/utils.py`; it mirrors SVHN's digits too.
@@ -275,3 +258,6 @@ SOURCES = {
         _files("svhn", _svhn_layouts, f"{_STANFORD}/train_32x32.mat", "svhn_cropped"),
     ),
 }
+
+IN_FOLDERS = ("imagenet", "folder")
+NAMES = (*SOURCES, *IN_FOLDERS)

@@ -1,12 +1,16 @@
 """Batches by step number: step g always sees the same batch, whether or not the run was interrupted before."""
 
+import functools
 import zlib
+from collections.abc import Callable, Iterator
 
 import tensorflow as tf
 
-from sdarts_tf.data.augment import Augmentation
+from sdarts_tf.data import formats
+from sdarts_tf.data.decoding import center, decode, distorted
+from sdarts_tf.data.folders import FileExamples
 from sdarts_tf.data.sources import Examples
-from sdarts_tf.errors import InputError
+from sdarts_tf.errors import InputError, RunError
 
 
 def split(examples: Examples, train_share: float) -> tuple[Examples, Examples]:
@@ -28,15 +32,59 @@ def split(examples: Examples, train_share: float) -> tuple[Examples, Examples]:
     return examples.part(0, count), examples.part(count, len(examples))
 
 
+class Batches:
+    """Batches that can be iterated over any number of times; a photo that cannot be decoded is named.
+
+    Args:
+        dataset: the batches.
+        examples: from which they are made.
+        places: function of the number of a batch, counted from 0 -> places of its examples, integers.
+    """
+
+    def __init__(self, dataset: tf.data.Dataset, examples: Examples | FileExamples, places: Callable):
+        self._dataset, self._examples, self._places = dataset, examples, places
+
+    @property
+    def element_spec(self):
+        """Shapes and types of a batch."""
+        return self._dataset.element_spec
+
+    def __iter__(self) -> Iterator:
+        """Raises RunError, which names the file, where one cannot be decoded."""
+        number, iterator = 0, iter(self._dataset)
+        while True:
+            try:
+                batch = next(iterator)
+            except StopIteration:
+                return
+            except tf.errors.OpError as error:
+                if isinstance(self._examples, FileExamples):
+                    _name_broken(self._examples.paths[self._places(number)])
+                raise error
+            yield batch
+            number += 1
+
+
+def _name_broken(paths):
+    for path in paths:
+        try:
+            decode(tf.io.read_file(path))
+        except tf.errors.OpError as error:
+            raise RunError(
+                f"{path} cannot be decoded ({formats.reason(error)}); put a whole image in its place and run the "
+                "command again, a training with --resume."
+            ) from error
+
+
 class Stream:
     """An endless stream of augmented batches; each pass is shuffled anew and its partial last batch dropped.
 
     The batch of a step depends on the seed, the purpose and the number of the step alone.
 
     Args:
-        examples: images and labels; kept in memory once.
+        examples: images and labels; arrays are kept in memory once, photos are decoded when they are needed.
         batch_size: images in a batch, 1 to `len(examples)`.
-        augmentation: of the images.
+        augmentation: function of images uint8 `[B, H, W, 3]` and a seed -> the images of a batch.
         seed: of all draws, 0 to 2**31 - 1.
         purpose: tells streams of one seed apart.
 
@@ -45,6 +93,7 @@ class Stream:
 
     Example:
         >>> from sdarts_tf.data import sources
+        >>> from sdarts_tf.data.augment import Augmentation
         >>> digits = sources.get("digits")
         >>> plain = Augmentation(digits.mean, digits.std)
         >>> stream = Stream(digits.load("train"), 64, plain, seed=0, purpose="weights")
@@ -54,32 +103,34 @@ class Stream:
         [TensorShape([64, 8, 8, 3]), TensorShape([64, 8, 8, 3])]
     """
 
-    def __init__(self, examples: Examples, batch_size: int, augmentation: Augmentation, *, seed: int, purpose: str):
+    def __init__(self, examples: Examples | FileExamples, batch_size: int, augmentation, *, seed: int, purpose: str):
         if not 1 <= batch_size <= len(examples):
             raise InputError(
                 f"--batch_size={batch_size} is not between 1 and the {len(examples)} images for {purpose}; change it "
                 "or give more images."
             )
-        self._images, self._labels = _on_host(examples)
-        self._count, self._batch_size, self._augmentation = len(examples), batch_size, augmentation
+        self._reader, self._batch_size = _reader(examples, augmentation), batch_size
+        self._count = len(examples)
         key = zlib.crc32(purpose.encode()) & 0x7FFFFFFF
         self._order_seed, self._image_seed = tf.unstack(tf.random.split((seed, key), 2))
         self.steps_per_pass = len(examples) // batch_size
 
-    def batches(self, start: int, stop: int) -> tf.data.Dataset:
+    def batches(self, start: int, stop: int) -> Batches:
         """The batches of the steps `start` to `stop - 1`, counted since the beginning of the run.
 
         Returns:
-            A dataset of (images float32 `[B, H, W, 3]`, labels int32 `[B]`), prefetched.
+            Pairs of images float32 `[B, H, W, 3]` and labels int32 `[B]`, prefetched.
         """
         passes = tf.data.Dataset.range(start // self.steps_per_pass, -(-stop // self.steps_per_pass))
         chosen = passes.flat_map(self._order).skip(start % self.steps_per_pass)
         steps = tf.data.Dataset.range(start, stop)
-        return _mapped(tf.data.Dataset.zip(steps, chosen), self._batch)
+        numbered = tf.data.Dataset.zip(steps, chosen)
+        dataset = self._reader.batches(numbered, self._batch_size, self._image_seed)
+        return Batches(dataset, self._reader.examples, lambda number: next(iter(chosen.skip(number))).numpy())
 
-    def sweep(self, seed) -> tf.data.Dataset:
+    def sweep(self, seed) -> Batches:
         """Every example of the stream once, in file order: `sweep` below, without a second copy of the images."""
-        return _sweep(self._images, self._labels, self._batch_size, self._augmentation, seed)
+        return _sweep(self._reader, self._batch_size, seed)
 
     def _order(self, index_of_pass):
         """The examples of each step of a pass: a permutation of all of them, cut into batches."""
@@ -89,17 +140,13 @@ class Stream:
         whole_batches = order[: self.steps_per_pass * self._batch_size]
         return tf.data.Dataset.from_tensor_slices(tf.reshape(whole_batches, [self.steps_per_pass, self._batch_size]))
 
-    def _batch(self, step, chosen):
-        images = self._augmentation(tf.gather(self._images, chosen), tf.random.fold_in(self._image_seed, step))
-        return images, tf.gather(self._labels, chosen)
 
-
-def pairs(train: Stream, valid: Stream, start: int, stop: int) -> tf.data.Dataset:
+def pairs(train: Stream, valid: Stream, start: int, stop: int) -> Iterator:
     """The batches of both streams for the steps `start` to `stop - 1`: (train batch, valid batch)."""
-    return tf.data.Dataset.zip(train.batches(start, stop), valid.batches(start, stop))
+    return zip(train.batches(start, stop), valid.batches(start, stop), strict=True)
 
 
-def sweep(examples: Examples, batch_size: int, augmentation: Augmentation, *, seed) -> tf.data.Dataset:
+def sweep(examples: Examples | FileExamples, batch_size: int, transform, *, seed) -> Batches:
     """Every example once, in file order.
 
     The last batch is filled up with the first examples again, whose counts are 0, so that all batches have one shape.
@@ -107,40 +154,88 @@ def sweep(examples: Examples, batch_size: int, augmentation: Augmentation, *, se
     Args:
         examples: images and labels, at least one.
         batch_size: images in a batch, at least 1; it may exceed the number of examples.
-        augmentation: of the images.
-        seed: integers `[2]`; with the number of the batch it keys the augmentation.
+        transform: function of images uint8 `[B, H, W, 3]` and a seed -> the images of a batch, e.g. an `Augmentation`.
+        seed: integers `[2]`; with the number of the batch it keys the transform.
 
     Returns:
-        A dataset of (images float32 `[B, H, W, 3]`, labels int32 `[B]`, counts float32 `[B]`), prefetched.
+        Triples of images `[B, H, W, 3]`, labels int32 `[B]` and counts float32 `[B]`, prefetched.
 
     Example:
         >>> from sdarts_tf.data import sources
-        >>> digits = sources.get("digits")
-        >>> batches = sweep(digits.load("test"), 100, Augmentation(digits.mean, digits.std), seed=(0, 0))
+        >>> batches = sweep(sources.get("digits").load("test"), 100, lambda images, seed: images, seed=(0, 0))
         >>> [int(tf.reduce_sum(counts)) for images, labels, counts in batches]
         [100, 100, 100, 60]
     """
-    return _sweep(*_on_host(examples), batch_size, augmentation, seed)
+    return _sweep(_reader(examples, transform), batch_size, seed)
 
 
-def _sweep(images, labels, batch_size, augmentation, seed):
-    count = len(labels)
+def _sweep(reader, batch_size, seed):
+    count = len(reader.examples)
 
-    def batch(index):
-        places = index * batch_size + tf.range(batch_size, dtype=tf.int64)
-        chosen = places % count
-        augmented = augmentation(tf.gather(images, chosen), tf.random.fold_in(seed, index))
-        return augmented, tf.gather(labels, chosen), tf.cast(places < count, tf.float32)
+    def places(index):
+        return index * batch_size + tf.range(batch_size, dtype=tf.int64)
 
-    return _mapped(tf.data.Dataset.range(-(-count // batch_size)), batch)
+    numbers = tf.data.Dataset.range(-(-count // batch_size))
+    numbered = numbers.map(lambda index: (index, places(index) % count))
+    counts = numbers.map(lambda index: tf.cast(places(index) < count, tf.float32))
+    batches = tf.data.Dataset.zip(reader.batches(numbered, batch_size, seed), counts)
+    dataset = batches.map(lambda batch, counts: (*batch, counts)).prefetch(2)
+    return Batches(dataset, reader.examples, lambda number: places(number).numpy() % count)
+
+
+def _reader(examples, transform):
+    return (_FileReader if isinstance(examples, FileExamples) else _ArrayReader)(examples, transform)
+
+
+class _ArrayReader:
+    """Makes batches of images in memory."""
+
+    def __init__(self, examples, transform):
+        self.examples, self._transform = examples, transform
+        # tf.data runs on the host: images on a GPU would be copied back for every dataset.
+        with tf.device("/CPU:0"):
+            self._images, self._labels = tf.constant(examples.images), tf.constant(examples.labels)
+
+    def batches(self, numbered, batch_size, seed):
+        """Images and labels of a dataset of (number of the batch, places of its examples)."""
+        return _mapped(numbered, functools.partial(self.batch, seed=seed)).prefetch(2)
+
+    def batch(self, number, places, seed):
+        """Images and labels of one batch."""
+        images = self._transform(tf.gather(self._images, places), tf.random.fold_in(seed, number))
+        return images, tf.gather(self._labels, places)
+
+
+class _FileReader:
+    """Makes batches of photos, which are decoded one by one and in parallel."""
+
+    def __init__(self, examples, transform):
+        self.examples, self._transform = examples, transform
+        with tf.device("/CPU:0"):
+            self._paths, self._labels = tf.constant(examples.paths), tf.constant(examples.labels)
+
+    def batches(self, numbered, batch_size, seed):
+        """Images and labels of a dataset of (number of the batch, places of its examples)."""
+        distortion_seed, transform_seed = tf.unstack(tf.random.split(seed, 2))
+
+        def one_by_one(number, places):
+            seeds = tf.random.split(tf.random.fold_in(distortion_seed, number), batch_size)
+            return tf.data.Dataset.from_tensor_slices((places, seeds))
+
+        def batch(numbered_places, images):
+            number, places = numbered_places
+            return self._transform(images, tf.random.fold_in(transform_seed, number)), tf.gather(self._labels, places)
+
+        images = _mapped(numbered.flat_map(one_by_one), self._image).batch(batch_size, drop_remainder=True)
+        return _mapped(tf.data.Dataset.zip(numbered, images), batch).prefetch(2)
+
+    def _image(self, place, seed):
+        image, size = decode(tf.io.read_file(tf.gather(self._paths, place))), self.examples.image_size
+        if self.examples.distortion is None:
+            return center(image, size)
+        return distorted(image, size, seed, self.examples.distortion)
 
 
 def _mapped(dataset, function):
     # The functions are stateless, so parallel calls in a fixed order are reproducible.
-    return dataset.map(function, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(2)
-
-
-def _on_host(examples):
-    # tf.data runs on the host: images on a GPU would be copied back for every dataset.
-    with tf.device("/CPU:0"):
-        return tf.constant(examples.images), tf.constant(examples.labels)
+    return dataset.map(function, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)

@@ -4,6 +4,8 @@ Source: `sota/cnn/genotypes.py` and `sota/rnn/genotypes.py` of the official code
 data set, `s1` the space; `random` stands for SDARTS-RS, `pgd` for SDARTS-ADV and `pcdarts` for PC-DARTS.
 """
 
+import pathlib
+
 from sdarts_tf.errors import InputError
 from sdarts_tf.genotypes.genotype import Edge, Genotype
 
@@ -48,6 +50,23 @@ def get(name: str) -> Genotype:
         nodes = range(1, 1 + len(text.split(";")))
         return Genotype("recurrent", {"recurrent": _cell(text, nodes)}, {"recurrent": outputs})
     raise InputError(f"There is no published cell {name!r}; choose from {', '.join(NAMES)}.")
+
+
+def find(name) -> Genotype:
+    """The published architecture called `name`, or the one in the file of that name.
+
+    Raises:
+        InputError: there is neither, or the file is no genotype.
+
+    Example:
+        >>> find("DARTS_V2") == get("DARTS_V2")
+        True
+    """
+    if name in NAMES:
+        return get(name)
+    if not pathlib.Path(name).exists():
+        raise InputError(f"--genotype={name} is neither a file nor a published cell; choose from {', '.join(NAMES)}.")
+    return Genotype.load(name)
 
 
 def _cell(text, nodes):

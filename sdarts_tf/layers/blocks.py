@@ -154,7 +154,7 @@ class AuxiliaryHead(Layer):
 
     def __init__(self, channels, num_classes, *, large_images=False, **kwargs):
         super().__init__(**kwargs)
-        self.stride = 2 if large_images else 3
+        self.stride = self.smallest_map(large_images) - 5
         shapes = [(1, 1, channels, 128), (2, 2, 128, 768)]
         self.kernels = [
             self.add_weight(
@@ -166,6 +166,11 @@ class AuxiliaryHead(Layer):
         ]
         self.normalizations = [BatchNormalization(width) for width in ((128,) if large_images else (128, 768))]
         self.classifier = Classifier(768, num_classes)
+
+    @staticmethod
+    def smallest_map(large_images: bool) -> int:
+        """Side of the smallest map that leaves the 2x2 convolution something to see."""
+        return 7 if large_images else 8
 
     def call(self, x, training=False):
         smallest = 5 + self.stride

@@ -39,6 +39,17 @@ def build_preprocess(in_channels, out_channels, *, halve, affine=False):
     return layer(in_channels, out_channels, affine=affine)
 
 
+def auxiliary_fits(image_side: int, *, large_images: bool) -> bool:
+    """Whether the map at two thirds of the depth is large enough for an auxiliary head.
+
+    Example:
+        >>> auxiliary_fits(32, large_images=False), auxiliary_fits(8, large_images=False)
+        (True, False)
+    """
+    reduction = 32 if large_images else 4
+    return -(-image_side // reduction) >= AuxiliaryHead.smallest_map(large_images)
+
+
 def check_cells(genotype: Genotype) -> None:
     """Raises InputError unless the genotype has a normal and a reduction cell that can be built."""
     if sorted(genotype.cells) != sorted(KINDS) or sorted(genotype.outputs) != sorted(KINDS):
@@ -47,9 +58,12 @@ def check_cells(genotype: Genotype) -> None:
             "needs one 'normal' and one 'reduce'."
         )
     for kind, edges in genotype.cells.items():
-        computed = {edge.target for edge in edges}
+        targets = [edge.target for edge in edges]
+        computed = set(targets)
         if computed != set(range(2, 2 + len(computed))):
             raise InputError(f"The {kind} cell computes the nodes {sorted(computed)}; number them from 2 without gaps.")
+        if targets != sorted(targets):
+            raise InputError(f"The {kind} cell lists its edges by the nodes {targets}; sort them by target node.")
         if not genotype.outputs[kind] or not set(genotype.outputs[kind]) <= computed:
             raise InputError(
                 f"The {kind} cell's outputs {list(genotype.outputs[kind])} must be nodes that it computes."

@@ -10,13 +10,14 @@ class Evaluation:
 
     Args:
         predict: function of images, seed and further arguments -> logits, in evaluation mode.
+        ranks: for each k an accuracy, the share of the examples whose label has one of the k largest logits.
     """
 
-    def __init__(self, predict):
-        self._predict = predict
+    def __init__(self, predict, ranks=(1,)):
+        self._predict, self._ranks = predict, ranks
         self._sums = tf.function(self._batch_sums)
 
-    def __call__(self, dataset, *args, seed) -> tuple[float, float]:
+    def __call__(self, dataset, *args, seed) -> tuple[float, ...]:
         """Runs over `dataset` of (images, labels, counts); counts are 0 for examples that only fill up a batch.
 
         Args:
@@ -25,24 +26,29 @@ class Evaluation:
             seed: int32 `[2]`; every batch gets one of its own from it.
 
         Returns:
-            Mean loss and accuracy, each in one number; accuracy in 0 to 1.
+            Mean loss, and the accuracy of each rank in 0 to 1.
         """
         totals = None
         for index, batch in enumerate(dataset):
             sums = self._sums(batch, tf.random.fold_in(seed, index), *args)
             totals = sums if totals is None else tf.nest.map_structure(tf.add, totals, sums)
-        loss, correct, count = (float(total) for total in totals)
-        return loss / count, correct / count
+        *sums, count = (float(total) for total in totals)
+        return tuple(total / count for total in sums)
 
     def _batch_sums(self, batch, seed, *args):
         def on_replica(images, labels, counts):
             logits = self._predict(images, seed, *args)
-            correct = tf.cast(tf.equal(tf.argmax(logits, -1, output_type=labels.dtype), labels), tf.float32)
             losses = cross_entropy(labels, logits)
             # A count of 0 must also silence a loss that is not finite.
             losses = tf.where(counts > 0, losses, 0)
-            return tf.reduce_sum(losses), tf.reduce_sum(correct * counts), tf.reduce_sum(counts)
+            correct = [tf.cast(_is_among(k, labels, logits), tf.float32) for k in self._ranks]
+            return tf.reduce_sum(losses), *(tf.reduce_sum(c * counts) for c in correct), tf.reduce_sum(counts)
 
         strategy = tf.distribute.get_strategy()
         sums = strategy.run(on_replica, args=batch)
         return tuple(strategy.reduce("SUM", value, axis=None) for value in sums)
+
+
+def _is_among(k, labels, logits):
+    """Whether each label has one of the k largest logits; of equal ones the first class is the larger."""
+    return tf.reduce_any(tf.equal(tf.math.top_k(logits, k).indices, labels[:, tf.newaxis]), axis=-1)

@@ -7,9 +7,31 @@ import keras
 import tensorflow as tf
 
 
-def cross_entropy(labels, logits):
-    """Cross entropy of each example, `[N]`."""
-    return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+def cross_entropy(labels, logits, smoothing=0.0):
+    """Cross entropy of each example, `[N]`.
+
+    Args:
+        labels: integers `[N]`.
+        logits: `[N, num_classes]`.
+        smoothing: share of each label that is spread evenly over all classes, the true one included; 0 to 1.
+    """
+    if not smoothing:
+        return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+    num_classes = logits.shape[-1]
+    targets = (1 - smoothing) * tf.one_hot(labels, num_classes, dtype=logits.dtype) + smoothing / num_classes
+    return tf.nn.softmax_cross_entropy_with_logits(targets, logits)
+
+
+def correct_share(labels, logits):
+    """Share of the examples whose largest logit is their label's."""
+    return tf.reduce_mean(tf.cast(tf.equal(tf.argmax(logits, -1, output_type=labels.dtype), labels), tf.float32))
+
+
+def mean_over_replicas(function, args):
+    """The values of `function(*args)`, computed by every replica on its share of the batch and averaged."""
+    strategy = tf.distribute.get_strategy()
+    values = strategy.run(function, args=args)
+    return tf.nest.map_structure(lambda value: strategy.reduce("MEAN", value, axis=None), values)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,7 +85,7 @@ class Objective:
                 loss, _ = self._loss_and_correct(images, labels, mixture, prepared=prepared)
             return loss, tape.gradient(loss, mixture)
 
-        return self._mean_over_replicas(on_replica, () if self.prepared is None else (self.prepared,))
+        return mean_over_replicas(on_replica, self.batch if self.prepared is None else (*self.batch, self.prepared))
 
     def loss_and_gradients(self, weights, mixture):
         """The loss at any weights, and its gradients by them and by the mixture. Changes nothing.
@@ -80,7 +102,7 @@ class Objective:
                 loss, _ = self._loss_and_correct(images, labels, mixture, weights=local)
             return loss, *tape.gradient(loss, (local, mixture))
 
-        return self._mean_over_replicas(on_replica)
+        return mean_over_replicas(on_replica, self.batch)
 
     def loss_and_weight_gradient(self, mixture):
         """The loss, its gradient by the supernet's weights, and the share of correct answers."""
@@ -92,12 +114,11 @@ class Objective:
                 loss, accuracy = self._loss_and_correct(images, labels, mixture)
             return loss, tape.gradient(loss, weights), accuracy
 
-        return self._mean_over_replicas(on_replica)
+        return mean_over_replicas(on_replica, self.batch)
 
     def _loss_and_correct(self, images, labels, mixture, weights=None, prepared=None):
         logits = self.logits(images, mixture, weights, prepared)
-        correct = tf.cast(tf.equal(tf.argmax(logits, -1, output_type=labels.dtype), labels), tf.float32)
-        return tf.reduce_mean(cross_entropy(labels, logits)), tf.reduce_mean(correct)
+        return tf.reduce_mean(cross_entropy(labels, logits)), correct_share(labels, logits)
 
     def logits(self, images, mixture, weights=None, prepared=None):
         """The supernet's answer to `images`; at `weights`, if given, and without side effects then."""
@@ -117,8 +138,3 @@ class Objective:
             state_mapping=[(variable, tf.convert_to_tensor(value)) for variable, value in replaced]
         ):
             return function(*args, **options)
-
-    def _mean_over_replicas(self, function, args=()):
-        strategy = tf.distribute.get_strategy()
-        values = strategy.run(function, args=(*self.batch, *args))
-        return tf.nest.map_structure(lambda value: strategy.reduce("MEAN", value, axis=None), values)

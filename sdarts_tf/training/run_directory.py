@@ -7,6 +7,7 @@ import os
 import pathlib
 import shutil
 import tempfile
+from collections.abc import Mapping
 
 from sdarts_tf import config as configuration
 from sdarts_tf.errors import InputError
@@ -22,29 +23,34 @@ class RunDirectory:
     and `log.txt`.
 
     Args:
-        path: the folder; created by `create`.
+        run_dir: the folder, as in `--run_dir`; created by `create`.
+        subfolder: where in that folder it lies; `""` is the folder itself.
+        what: what lies there, for the errors.
     """
 
-    def __init__(self, path):
-        self.path = pathlib.Path(path)
+    def __init__(self, run_dir, subfolder="", *, what="a run"):
+        self.run_dir, self._what = pathlib.Path(run_dir), what
+        self.path = self.run_dir / subfolder
         self.checkpoints, self.events = self.path / "checkpoints", self.path / "events"
 
     def require_unused(self) -> None:
         """Raises InputError unless the folder is missing or empty."""
         if (self.path / "config.json").exists():
             raise InputError(
-                f"--run_dir={self.path} already holds a run; add --resume to go on with it, or name another folder."
+                f"--run_dir={self.run_dir} already holds {self._what}; add --resume to go on with it, or name another "
+                "folder."
             )
         if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
-            raise InputError(f"--run_dir={self.path} exists and is not a run; name an empty or a new folder.")
+            raise InputError(f"{self.path} exists and is not {self._what}; name another --run_dir.")
 
-    def create(self, config, flags: str, *, checkpoint_bytes: int) -> None:
+    def create(self, config, flags: str, *, checkpoint_bytes: int, files: Mapping[str, str] | None = None) -> None:
         """Makes the folder and saves the configuration.
 
         Args:
             config: the configuration of the run.
             flags: the same as a flag file.
             checkpoint_bytes: size of one checkpoint.
+            files: name -> text of what else a run needs to go on.
 
         Raises:
             InputError: the folder cannot be written, or its disk is too full for the checkpoints.
@@ -52,12 +58,15 @@ class RunDirectory:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self._require_space(3 * checkpoint_bytes)
-            self.write("run.flags", flags)
-            self.write("config.json", configuration.to_json(config))
+            # config.json comes last: where it lies, there is a run that can be resumed.
+            for name, text in {
+                **(files or {}),
+                "run.flags": flags,
+                "config.json": configuration.to_json(config),
+            }.items():
+                self.write(name, text)
         except OSError as error:
-            raise InputError(
-                f"--run_dir={self.path} cannot be written ({error.strerror}); name another folder."
-            ) from error
+            raise InputError(f"--run_dir={self.run_dir} cannot be written ({error.strerror}); name another.") from error
 
     def resumed_config(self, config):
         """The configuration that the run was started with.
@@ -72,7 +81,7 @@ class RunDirectory:
             saved = configuration.from_json(type(config), (self.path / "config.json").read_text(encoding="utf-8"))
         except OSError as error:
             raise InputError(
-                f"--run_dir={self.path} holds no run to resume; leave --resume away to start one."
+                f"--run_dir={self.run_dir} holds no run to resume; leave --resume away to start one."
             ) from error
         for field in dataclasses.fields(config):
             given, was = getattr(config, field.name), getattr(saved, field.name)
@@ -88,7 +97,7 @@ class RunDirectory:
         free = shutil.disk_usage(self.path).free
         if free < num_bytes:
             raise InputError(
-                f"--run_dir={self.path} has {free / 1e6:.0f} MB free and its checkpoints need about "
+                f"--run_dir={self.run_dir} has {free / 1e6:.0f} MB free and its checkpoints need about "
                 f"{num_bytes / 1e6:.0f} MB; free some space or name a folder on another disk."
             )
 

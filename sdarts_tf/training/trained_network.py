@@ -11,6 +11,7 @@ from sdarts_tf.config import RetrainConfig
 from sdarts_tf.data.description import DataDescription
 from sdarts_tf.errors import InputError
 from sdarts_tf.genotypes.genotype import Genotype
+from sdarts_tf.spaces.darts_network import auxiliary_fits
 from sdarts_tf.training.checkpoint import Checkpoints
 
 FOLDER = "retrain"
@@ -42,11 +43,20 @@ def build(genotype: Genotype, config: RetrainConfig, data: DataDescription) -> k
     """The network of a genotype at the size that `config` says, with fresh weights.
 
     Raises:
-        InputError: the genotype cannot be built.
+        InputError: the genotype cannot be built, or not at this size.
     """
-    large = max(data.image_shape[:2]) >= 128 if config.large_images is None else config.large_images
+    side = min(data.image_shape[:2])
+    large = side >= 128 if config.large_images is None else config.large_images
+    if large and config.channels % 2:
+        raise InputError(f"--channels={config.channels} is odd, but the stem for large images needs an even number.")
+    fits = auxiliary_fits(side, large_images=large)
+    if config.auxiliary and not fits:
+        raise InputError(
+            f"--auxiliary needs images of more than {side} pixels; leave it out, and there is no second classifier."
+        )
+    auxiliary = fits if config.auxiliary is None else config.auxiliary
     space = spaces.get(genotype.space)
-    options = {"auxiliary": config.auxiliary, "large_images": large}
+    options = {"auxiliary": auxiliary, "large_images": large}
     return space.build_network(genotype, data.num_classes, config.channels, config.cells, **options)
 
 

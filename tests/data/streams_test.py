@@ -172,6 +172,6 @@ def test_deterministic_kernels_change_nothing():
 
 def test_images_are_not_copied_into_the_graph():
     batches = stream(5000)
-    signature = [tf.TensorSpec([], tf.int64), tf.TensorSpec([8], tf.int32)]
-    graph = tf.function(batches._batch, input_signature=signature).get_concrete_function().graph
+    signature = [tf.TensorSpec([], tf.int64), tf.TensorSpec([8], tf.int32), tf.TensorSpec([2], tf.int32)]
+    graph = tf.function(batches._reader.batch, input_signature=signature).get_concrete_function().graph
     assert graph.as_graph_def().ByteSize() < 5000 * 6 * 8 * 3 / 4

@@ -1,0 +1,132 @@
+"""Photos in class folders: what is found there, without decoding any. Imports no TensorFlow."""
+
+import dataclasses
+import pathlib
+
+import numpy as np
+
+from sdarts_tf.errors import InputError
+
+# Endings of what TensorFlow decodes; a file's content may be any of these formats, whatever its ending.
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
+
+
+@dataclasses.dataclass(frozen=True)
+class Distortion:
+    """How training cuts photos out and colors them at random.
+
+    Args:
+        min_area: smallest share of a photo's area that is cut out, above 0, at most 1.
+        jitter: whether brightness, contrast, saturation and hue vary.
+
+    Source: the transforms of the official `train_imagenet.py`.
+    """
+
+    min_area: float = 0.08
+    jitter: bool = True
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class FileExamples:
+    """Labelled photos of any size, each of which is decoded when it is needed.
+
+    Args:
+        paths: `[n]` texts.
+        labels: int32 `[n]`.
+        image_size: side of the square, in pixels, that is cut out of each photo.
+        distortion: how training cuts out; None takes the middle, as evaluation does.
+
+    Example:
+        >>> photos = FileExamples(np.array(["a.jpg", "b.png"]), np.array([0, 1], np.int32), image_size=224)
+        >>> len(photos), photos.part(1, 2).paths.tolist()
+        (2, ['b.png'])
+    """
+
+    paths: np.ndarray
+    labels: np.ndarray
+    image_size: int
+    distortion: Distortion | None = None
+
+    def __len__(self):
+        return len(self.labels)
+
+    def part(self, start: int, stop: int) -> "FileExamples":
+        """The examples `start` to `stop - 1`."""
+        return dataclasses.replace(self, paths=self.paths[start:stop], labels=self.labels[start:stop])
+
+    def distorted(self, distortion: Distortion) -> "FileExamples":
+        """The same photos as training sees them."""
+        return dataclasses.replace(self, distortion=distortion)
+
+
+def class_names(data_dir) -> tuple[str, ...]:
+    """The classes of a folder of class folders: the names of the folders in `DIR/train`, sorted.
+
+    Raises:
+        InputError: there is no such layout; the sentence says what it looks like.
+    """
+    if data_dir is None:
+        raise InputError(f"--data_dir is missing; name {_LAYOUT}.")
+    folder = pathlib.Path(data_dir).expanduser()
+    if not folder.is_dir():
+        raise InputError(f"--data_dir={data_dir} is not a folder; name {_LAYOUT}.")
+    names = _folders(folder / "train")
+    if len(names) < 2:
+        found = f"{len(names)} class folders in train/" if (folder / "train").is_dir() else "no folder train/"
+        prepared = " (tensorflow-datasets' records are not read)" if (folder / "imagenet2012").is_dir() else ""
+        raise InputError(f"--data_dir={data_dir} has {found}{prepared}; name {_LAYOUT}.")
+    return names
+
+
+def read(split: str, data_dir, *, image_size: int) -> FileExamples:
+    """The photos of one split, mixed: always in the same order, which depends on the names of the files alone.
+
+    Args:
+        split: `"train"`, or `"test"`, which is `DIR/test` or else `DIR/val`.
+        data_dir: the folder.
+        image_size: side of the square that a network sees, in pixels.
+
+    Raises:
+        InputError: a class folder is missing or empty, or a file is no image; the sentence names it.
+    """
+    names = class_names(data_dir)
+    folder = pathlib.Path(data_dir).expanduser()
+    if split == "test":
+        split = "test" if _folders(folder / "test") else "val"
+    found = _folders(folder / split)
+    if not found:
+        raise InputError(f"--data_dir={data_dir} has no class folders in test/ or val/; name {_LAYOUT}.")
+    for name in sorted(set(names) ^ set(found)):
+        lacking = split if name in names else "train"
+        raise InputError(
+            f"{folder / lacking / name} is missing, but train/ and {split}/ must have the same classes; add the "
+            "folder or remove its counterpart."
+        )
+    files = [_files(folder / split / name) for name in names]
+    paths = np.array([str(path) for of_class in files for path in of_class])
+    labels = np.repeat(np.arange(len(names), dtype=np.int32), [len(of_class) for of_class in files])
+    # Mixed, so that the first or the last examples are no single class. Legacy generators never change their numbers.
+    order = np.random.RandomState(0).permutation(len(labels))
+    return FileExamples(paths[order], labels[order], image_size)
+
+
+def _folders(folder):
+    if not folder.is_dir():
+        return ()
+    return tuple(sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")))
+
+
+def _files(folder):
+    """The images of one class, sorted; hidden files are passed over."""
+    paths = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    for path in paths:
+        if path.suffix.lower() not in SUFFIXES:
+            raise InputError(
+                f"{path} is no image; remove it, or give it the ending {', '.join(SUFFIXES)} if it is one."
+            )
+    if not paths:
+        raise InputError(f"{folder} holds no images, but every class needs one; add images or remove the class.")
+    return paths
+
+
+_LAYOUT = "the folder that holds train/<class>/<image> and val/<class>/<image> (or test/ instead of val/)"

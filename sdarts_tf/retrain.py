@@ -1,0 +1,107 @@
+"""Trains the network of a genotype from scratch: `python -m sdarts_tf.retrain --run_dir=runs/rs-s5-cifar10-2`."""
+
+import dataclasses
+import json
+import pathlib
+import sys
+
+from sdarts_tf import command_line
+from sdarts_tf.config import RetrainConfig
+from sdarts_tf.data import sources
+from sdarts_tf.data.description import DataDescription
+from sdarts_tf.errors import InputError
+from sdarts_tf.genotypes import published
+from sdarts_tf.genotypes.genotype import Genotype
+from sdarts_tf.training import handover
+from sdarts_tf.training.run_directory import RunDirectory
+
+
+@dataclasses.dataclass(frozen=True)
+class RetrainResult:
+    """A trained network, and how well it does on the test images.
+
+    Args:
+        run_dir: the run; the network lies in its folder `retrain`.
+        genotype: the network's architecture.
+        checkpoint: which weights were tested: `"best"` on the held-out images, or, without such, `"last"`.
+        test_loss: mean cross entropy.
+        test_accuracy: share of rightly classified images, 0 to 1.
+        test_top5: share whose class is among the five most probable; None with five classes or fewer.
+    """
+
+    run_dir: pathlib.Path
+    genotype: Genotype
+    checkpoint: str
+    test_loss: float
+    test_accuracy: float
+    test_top5: float | None = None
+
+
+def retrain(config: RetrainConfig) -> RetrainResult:
+    """Runs a training to its end, or goes on with one, and tests the network once.
+
+    Keys every random draw of the process by `config.seed` and switches TensorFlow to deterministic kernels.
+
+    Args:
+        config: the settings; what is None is taken from the search in `run_dir`, if there is one.
+
+    Returns:
+        The test figures and the run's folder, in which `retrain/` holds `config.json`, `run.flags`, `genotype.json`,
+        `data.json`, `metrics.jsonl`, `result.json`, the weights `last/` and `best/`, `checkpoints/` and `events/`.
+
+    Raises:
+        InputError: a setting or a file cannot be used; nothing has been written then.
+        RunError: the training failed or was interrupted; its last checkpoint can be resumed.
+
+    Example:
+        >>> import tempfile
+        >>> tiny = dict(dataset="digits", channels=2, cells=3, epochs=1, max_examples=8, batch_size=4)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     result = retrain(RetrainConfig(genotype="c10_s2_pgd", run_dir=folder + "/run", **tiny))
+        >>> result.checkpoint, 0 <= result.test_accuracy <= result.test_top5 <= 1
+        ('last', True)
+    """
+    config = dataclasses.replace(config, run_dir=handover.run_dir(config))
+    directory = RunDirectory(config.run_dir, "retrain", what="a trained network")
+    if config.resume:
+        config = directory.resumed_config(config)
+        genotype = Genotype.load(directory.path / "genotype.json")
+    else:
+        directory.require_unused()
+        config = handover.complete(config)
+        genotype = published.find(config.genotype)
+    handover.check_space(genotype, config.genotype)
+    source = sources.get(config.dataset, config.data_dir, config.image_size)
+    if config.resume and source.description != DataDescription.load(directory.path / "data.json"):
+        raise InputError(f"--data_dir={config.data_dir} has other classes than the run began with; name its folder.")
+    with command_line.native_output_held():  # tensorflow-datasets, if it is needed, imports TensorFlow
+        train, test = (source.load(split, config.data_dir) for split in ("train", "test"))
+    if config.max_examples is not None:
+        train = train.part(0, config.max_examples)
+
+    command_line.quiet_tensorflow()
+    from sdarts_tf.training.epoch_loop import make_reproducible
+    from sdarts_tf.training.retrain_loop import RetrainLoop
+
+    make_reproducible(config.seed)
+    loop = RetrainLoop(config, genotype, source, train, directory)
+    if not config.resume:
+        files = {"genotype.json": genotype.to_json() + "\n", "data.json": source.description.to_json()}
+        flags, size = command_line.to_flagfile(config), loop.checkpoint_bytes()
+        directory.create(config, flags, checkpoint_bytes=size, files=files)
+    loop.run()
+    figures = loop.test(test)
+    directory.write("result.json", json.dumps(figures, indent=2) + "\n")
+    return RetrainResult(directory.run_dir, genotype, **figures)
+
+
+def main(config: RetrainConfig) -> None:
+    """Trains and says how good the network is."""
+    result = retrain(config)
+    top5 = "" if result.test_top5 is None else f", top-5 {result.test_top5:.2%}"
+    print(f"Test accuracy: {result.test_accuracy:.2%}{top5}, loss {result.test_loss:.4f} ({result.checkpoint} weights)")
+    print(f"Trained network: {result.run_dir / 'retrain'}")
+
+
+if __name__ == "__main__":
+    sys.exit(command_line.run(main, RetrainConfig, description=__doc__))

@@ -1,0 +1,234 @@
+"""What search and retraining share: epochs of steps, and after each one figures and a checkpoint."""
+
+import abc
+import math
+import time
+
+import keras
+import tensorflow as tf
+
+from sdarts_tf.data.augment import Augmentation
+from sdarts_tf.data.sources import Source
+from sdarts_tf.errors import InputError, RunError
+from sdarts_tf.training.checkpoint import Checkpoints
+from sdarts_tf.training.interruption import Interrupted, Interruption
+from sdarts_tf.training.progress import Progress
+from sdarts_tf.training.run_directory import Records, RunDirectory
+
+# Keep the draws of steps and of evaluations apart, both of which are keyed by the seed and a number.
+_STEP_KEY, EVALUATION_KEY = 1, 2
+
+
+class StepTotals(tf.Module):
+    """Sums of the figures of the steps of one epoch, kept on the device and in the checkpoint."""
+
+    def __init__(self):
+        super().__init__(name="totals")
+        self.sums = {name: tf.Variable(0.0, trainable=False) for name in ("steps", "loss", "accuracy", "non_finite")}
+
+    def add(self, figures):
+        """Adds the figures of one step."""
+        for name, total in self.sums.items():
+            total.assign_add(1.0 if name == "steps" else tf.cast(figures[name], tf.float32))
+
+    def reset(self):
+        """Starts a new epoch."""
+        for total in self.sums.values():
+            total.assign(0.0)
+
+    def means(self):
+        """Loss and accuracy, averaged over the steps so far, and the number of non-finite losses."""
+        sums = {name: float(total) for name, total in self.sums.items()}
+        steps = max(sums["steps"], 1.0)
+        return sums["loss"] / steps, sums["accuracy"] / steps, int(sums["non_finite"])
+
+
+def make_reproducible(seed):
+    """Keys every random draw by `seed` and asks TensorFlow for deterministic kernels, in the whole process."""
+    keras.utils.set_random_seed(seed)
+    tf.config.experimental.enable_op_determinism()
+
+
+def augmentation(config, source: Source) -> Augmentation:
+    """How the settings augment the training images of a data set; what they leave open is the data set's choice.
+
+    Raises:
+        InputError: cutout would blank whole images.
+    """
+    choices = {
+        name: getattr(source if getattr(config, name) is None else config, name)
+        for name in ("crop_padding", "flip", "cutout_length")
+    }
+    side, length = min(source.image_shape[:2]), choices["cutout_length"]
+    if length // 2 >= side:
+        raise InputError(f"--cutout_length={length} blanks all of an image of {side} pixels; choose half of its side.")
+    return Augmentation(mean=source.mean, std=source.std, **choices)
+
+
+class EpochLoop(abc.ABC):
+    """Trains from the start or the last checkpoint to the last epoch, so that being stopped changes no number.
+
+    Args:
+        config: its `epochs`, `seed`, `checkpoint_seconds` and `jit_compile` are read.
+        directory: where the run is kept.
+        step: called as `step(*batch, seed=, **schedules)`; returns `loss`, `accuracy` and `non_finite`, scalars.
+        steps_per_epoch: number of steps.
+        images_per_step: for the progress.
+        progress_console: a `rich` console for the progress; default standard error.
+        **tracked: what the step changes, for the checkpoints.
+    """
+
+    def __init__(
+        self,
+        config,
+        directory: RunDirectory,
+        step,
+        *,
+        steps_per_epoch: int,
+        images_per_step: int,
+        progress_console=None,
+        **tracked,
+    ):
+        self.config, self.directory, self.step = config, directory, step
+        self.steps_per_epoch, self._images_per_step = steps_per_epoch, images_per_step
+        self._console = progress_console
+        self.totals = StepTotals()
+        # Steps taken, epochs recorded, and seconds spent in the present epoch before this process began.
+        self.position = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self.epochs_done = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self.seconds = tf.Variable(0.0, trainable=False)
+        self.checkpoints = Checkpoints(
+            directory.checkpoints,
+            seconds=config.checkpoint_seconds,
+            totals=self.totals,
+            position=self.position,
+            epochs_done=self.epochs_done,
+            epoch_seconds=self.seconds,
+            **tracked,
+        )
+        self.metrics = Records(directory, "metrics.jsonl")
+        self._train_step = tf.function(self._step_and_add, jit_compile=config.jit_compile or None)
+
+    @abc.abstractmethod
+    def _batches(self, start, stop):
+        """What the steps `start` to `stop - 1` are called with, a tuple for each."""
+
+    @abc.abstractmethod
+    def _schedules(self, epoch) -> dict[str, float]:
+        """Further arguments of the steps of an epoch, counted from 0."""
+
+    @abc.abstractmethod
+    def _state_is_finite(self) -> bool:
+        """Whether what has been trained can be used."""
+
+    @abc.abstractmethod
+    def _record(self, epoch) -> dict[str, float]:
+        """The figures of an epoch, which begin with its number, counted from 1."""
+
+    @abc.abstractmethod
+    def _keep(self, record):
+        """Writes what an epoch leaves behind beside its figures; may be repeated after a restart."""
+
+    def restore(self) -> int:
+        """Goes back to the last checkpoint, if there is one; returns the number of finished epochs.
+
+        Raises:
+            InputError: the checkpoint cannot be restored.
+        """
+        self.checkpoints.restore()
+        epochs_done = int(self.epochs_done.numpy())
+        self.metrics.keep_until(epochs_done)
+        return epochs_done
+
+    def train(self) -> None:
+        """Takes the steps that have not been taken yet.
+
+        Raises:
+            Interrupted: after SIGINT or SIGTERM; the state is saved.
+            RunError: the loss is not finite any more, or the disk is full.
+        """
+        log = self.directory.path / "log.txt"
+        total_steps = self.config.epochs * self.steps_per_epoch
+        with (
+            Interruption() as interruption,
+            Progress(total_steps, self._images_per_step, log=log, console=self._console) as progress,
+            tf.summary.create_file_writer(str(self.directory.events)).as_default(),
+        ):
+            for epoch in range(int(self.epochs_done.numpy()), self.config.epochs):
+                self._train_epoch(epoch, progress, interruption)
+                self._finish_epoch(epoch, progress)
+
+    def _train_epoch(self, epoch, progress, interruption):
+        """Takes the steps of one epoch that have not been taken yet."""
+        self._epoch_began = time.monotonic()
+        start, stop = epoch * self.steps_per_epoch, (epoch + 1) * self.steps_per_epoch
+        done = int(self.position.numpy()) - start
+        progress.start_epoch(f"epoch {epoch + 1}/{self.config.epochs}", self.steps_per_epoch, done)
+        schedules = {name: tf.constant(value, tf.float32) for name, value in self._schedules(epoch).items()}
+        for batch in self._batches(start + done, stop):
+            position = self._train_step(batch, schedules)
+            done += 1
+            if interruption.signal_number is not None:
+                self._save(int(position))
+                raise Interrupted(
+                    f"Stopped after step {int(position)}, state saved; "
+                    f"go on with --resume --run_dir={self.directory.run_dir}",
+                    interruption.signal_number,
+                )
+            progress.step(done, start + done, self._figures(epoch) if progress.due() else None)
+            if self.checkpoints.due():
+                self._save(int(position))
+
+    def _step_and_add(self, batch, schedules):
+        seed = tf.stack([tf.constant(self.config.seed, tf.int32), tf.cast(self.position, tf.int32)])
+        self.totals.add(self.step(*batch, seed=tf.random.fold_in(seed, _STEP_KEY), **schedules))
+        return self.position.assign_add(1)
+
+    def _figures(self, epoch):
+        """What is shown inside an epoch."""
+        loss, accuracy, _ = self.totals.means()
+        return "  ".join([f"loss {loss:.3f}  accuracy {accuracy:.1%}", *_described(self._schedules(epoch))])
+
+    def _finish_epoch(self, epoch, progress):
+        """Evaluates, records and saves."""
+        if not (math.isfinite(self.totals.means()[0]) and self._state_is_finite()):
+            raise RunError(
+                f"The training loss of epoch {epoch + 1} is not finite; start another run with a lower "
+                "--learning_rate or a larger --batch_size."
+            )
+        record = {**self._record(epoch), "non_finite_losses": self.totals.means()[2], "seconds": self._elapsed()}
+        self.metrics.append(record)
+        for name, value in record.items():
+            tf.summary.scalar(name, value, step=epoch + 1)
+        self._keep(record)
+        self.totals.reset()
+        self.seconds.assign(0.0)
+        self._epoch_began = time.monotonic()
+        self.epochs_done.assign(epoch + 1)
+        self._save((epoch + 1) * self.steps_per_epoch)
+        progress.line("  ".join([f"epoch {epoch + 1}/{self.config.epochs}", *_described(record)]))
+
+    def _elapsed(self):
+        return float(self.seconds) + time.monotonic() - self._epoch_began
+
+    def _save(self, number):
+        self.seconds.assign(self._elapsed())
+        self._epoch_began = time.monotonic()
+        self.checkpoints.save(number)
+
+
+# How a figure is called and shown where a user follows a run; others stand in metrics.jsonl only.
+_SHOWN = {
+    "train_loss": "train loss {:.3f}",
+    "train_accuracy": "accuracy {:.1%}",
+    "valid_loss": "valid loss {:.3f}",
+    "valid_accuracy": "accuracy {:.1%}",
+    "valid_top5": "top-5 {:.1%}",
+    "epsilon": "epsilon {:.3f}",
+    "skip_connections": "skips {}",
+    "seconds": "{:.1f} s",
+}
+
+
+def _described(figures):
+    return [_SHOWN[name].format(value) for name, value in figures.items() if name in _SHOWN]

@@ -1,0 +1,73 @@
+"""One step of training a derived network."""
+
+import keras
+import tensorflow as tf
+
+from sdarts_tf.training.objective import correct_share, cross_entropy, mean_over_replicas
+from sdarts_tf.training.optimizers import SGD, clip_by_global_norm
+
+
+class RetrainStep:
+    """The step of a training, called as `step(batch, learning_rate, seed, drop_rate)`.
+
+    The loss is the cross entropy, plus the weighted one of the auxiliary head where the network has one. The step runs
+    in cross-replica context; what changes between steps enters as a tensor, so that it is traced once.
+
+    Args:
+        network: a model of `SearchSpace.build_network`.
+        optimizer: of the network's weights.
+        gradient_clip: largest global norm of the gradient, without decay.
+        auxiliary_weight: of the auxiliary head's loss.
+        label_smoothing: share of each label that is spread over all classes.
+
+    Source: `sota/cnn/train.py` of the official code.
+    """
+
+    def __init__(
+        self,
+        network: keras.Model,
+        optimizer: SGD,
+        *,
+        gradient_clip: float,
+        auxiliary_weight: float = 0.4,
+        label_smoothing: float = 0.0,
+    ):
+        self.network, self.optimizer, self.gradient_clip = network, optimizer, gradient_clip
+        self.auxiliary_weight, self.label_smoothing = auxiliary_weight, label_smoothing
+
+    def __call__(self, batch, learning_rate, seed, drop_rate=None) -> dict[str, tf.Tensor]:
+        """Moves the weights by one step.
+
+        Args:
+            batch: images `[N, H, W, 3]` and labels `[N]`, or one such pair per replica.
+            learning_rate: scalar tensor.
+            seed: int32 `[2]`, different at every step; keys what is dropped.
+            drop_rate: probability of dropping a path, a scalar tensor; None drops none.
+
+        Returns:
+            Scalars: `loss`; `accuracy` of the main classifier; `gradient_norm` before clipping; `non_finite`, 1 if the
+            loss is not finite, else 0.
+        """
+
+        def on_replica(images, labels):
+            replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+            options = {"training": True, "drop_rate": drop_rate, "seed": tf.random.fold_in(seed, replica)}
+            weights = [variable.value for variable in self.network.trainable_variables]
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(weights)
+                loss, accuracy = self._loss_and_accuracy(self.network(images, **options), labels)
+            return loss, tape.gradient(loss, weights), accuracy
+
+        loss, gradient, accuracy = mean_over_replicas(on_replica, batch)
+        gradient, norm = clip_by_global_norm(gradient, self.gradient_clip)
+        self.optimizer.apply(gradient, learning_rate)
+        non_finite = tf.cast(~tf.math.is_finite(loss), tf.int32)
+        return {"loss": loss, "accuracy": accuracy, "gradient_norm": norm, "non_finite": non_finite}
+
+    def _loss_and_accuracy(self, answer, labels):
+        logits, *auxiliary = answer if isinstance(answer, tuple) else (answer,)
+        loss = tf.reduce_mean(cross_entropy(labels, logits, self.label_smoothing))
+        for logits_inside in auxiliary:
+            inside = tf.reduce_mean(cross_entropy(labels, logits_inside, self.label_smoothing))
+            loss += self.auxiliary_weight * inside
+        return loss, correct_share(labels, logits)
