@@ -54,7 +54,8 @@ def count_parameters(network: keras.Model) -> Parameters:
 def multiply_adds(network: keras.Model, image_shape: tuple[int, int, int]) -> int:
     """Multiplications, each with its addition, for the logits of one image.
 
-    Counts convolutions and linear layers, as the literature does, by the shapes that the traced graph really has.
+    Counts convolutions and linear layers, as the literature does, by the shapes that the traced graph really has; not
+    those inside functions that the graph calls, of which this package's layers have none.
 
     Args:
         network: called with images `[1, *image_shape]`.

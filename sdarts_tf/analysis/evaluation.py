@@ -1,4 +1,4 @@
-"""Everything that `sdarts_tf.evaluate` finds out about a trained network, as JSON and as a table. No TensorFlow here."""
+"""All that `sdarts_tf.evaluate` finds out about a trained network, as JSON and as a table. Imports no TensorFlow."""
 
 import dataclasses
 import json
