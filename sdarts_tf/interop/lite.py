@@ -27,8 +27,11 @@ def convert(network: keras.Model, data: DataDescription, calibration=None) -> by
         RunError: the network has an operation that LiteRT lacks.
     """
     specification = tf.TensorSpec([None, *data.image_shape], tf.float32, name="images")
-    function = tf.function(classify(network, data), input_signature=[specification])
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([function.get_concrete_function()], function)
+    module = tf.Module()  # the converter keeps the signature only of what it can save
+    module.serve = tf.function(classify(network, data), input_signature=[specification])
+    concrete = module.serve.get_concrete_function()
+    module.weights = list(concrete.graph.variables)
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], module)
     if calibration is not None:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.representative_dataset = lambda: ([image[np.newaxis].astype(np.float32)] for image in calibration)
@@ -73,3 +76,21 @@ def export(network, data: DataDescription, files: dict[str, str], folder, sample
         outputs = run(folder / name, sample.images)
         comparisons.append(compare(name, f"LiteRT {version}", sample, outputs, allowed_drop=drop))
     return comparisons
+
+
+def interface(data: DataDescription) -> str:
+    """How the models are called, in Markdown."""
+    height, width, _ = data.image_shape
+    return f"""Models for LiteRT, each with one signature. N is free: resize the input before a call with another number.
+
+| file | input | outputs |
+|---|---|---|
+| `{FLOAT}` | `images`: float32 [N, {height}, {width}, 3], RGB, 0 to 255 | as below |
+| `{INT8}` | `images`: uint8 [N, {height}, {width}, 3], RGB | as below, computed in int8 |
+
+Outputs: `logits` and `probabilities` float32 [N, {data.num_classes}]. `labels.txt` has the classes in their order.
+
+```python
+interpreter = ai_edge_litert.interpreter.Interpreter("{INT8}")
+answer = interpreter.get_signature_runner()(images=images)
+```"""

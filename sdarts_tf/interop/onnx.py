@@ -52,3 +52,15 @@ def export(network, data: DataDescription, files: dict[str, str], folder, sample
         (folder / name).write_text(text, encoding="utf-8")
     (folder / MODEL).write_bytes(convert(network, data))
     return [compare(MODEL, f"onnxruntime {version}", sample, run(folder / MODEL, sample.images))]
+
+
+def interface(data: DataDescription) -> str:
+    """How the model is called, in Markdown."""
+    height, width, _ = data.image_shape
+    return f"""`{MODEL}`, operator set {_OPSET}. Input: `images`, uint8 [N, {height}, {width}, 3], RGB; N is free.
+Outputs: `logits` and `probabilities` float32 [N, {data.num_classes}]. `labels.txt` has the classes in their order.
+
+```python
+session = onnxruntime.InferenceSession("{MODEL}")
+logits, probabilities = session.run(["logits", "probabilities"], {{"images": images}})
+```"""

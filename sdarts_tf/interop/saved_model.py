@@ -15,10 +15,6 @@ from sdarts_tf.errors import RunError
 from sdarts_tf.interop.comparison import Sample, compare
 
 RUNTIME = f"TensorFlow {tf.__version__}, in a process without sdarts_tf and Keras"
-SIGNATURES = {
-    "serving_default": "`images`: uint8 [N, {height}, {width}, 3], RGB",
-    "serve_encoded": "`encoded_images`: string [N], JPEG or PNG files of any size and color",
-}
 
 
 def classify(network: keras.Model, data: DataDescription):
@@ -66,7 +62,8 @@ def _fit(image, shape):
 def write(network: keras.Model, data: DataDescription, files: dict[str, str], folder) -> None:
     """Writes the SavedModel.
 
-    Signatures are `SIGNATURES`; all outputs are `logits`, `probabilities`, `class_index` and `label`.
+    The signature `serving_default` takes `images`, uint8 `[N, H, W, 3]`; `serve_encoded` takes `encoded_images`,
+    strings `[N]`. Both return `logits` and `probabilities` `[N, num_classes]`, `class_index` int32 and `label` `[N]`.
 
     Args:
         network: the trained one; drop path and auxiliary head do not get into the graph.
@@ -169,3 +166,23 @@ def export(network: keras.Model, data: DataDescription, files: dict[str, str], f
         if (index != output["class_index"]).any() or (np.array(data.label_names)[index] != output["label"]).any():
             raise RunError(f"The labels of signature {signature} are not those of its logits; nothing was exported.")
     return [compare(name, RUNTIME, sample, output) for name, output in outputs.items()]
+
+
+def interface(data: DataDescription) -> str:
+    """How the model is called, in Markdown."""
+    height, width, _ = data.image_shape
+    return f"""A SavedModel for TensorFlow and TensorFlow Serving, without sdarts_tf and Keras. The number of images N is free.
+
+| signature | input | outputs |
+|---|---|---|
+| `serving_default` | `images`: uint8 [N, {height}, {width}, 3], RGB | as below |
+| `serve_encoded` | `encoded_images`: string [N], JPEG or PNG files of any size, grey and CMYK too | as below |
+
+Outputs: `logits` and `probabilities` float32 [N, {data.num_classes}], `class_index` int32 [N], `label` string [N].
+Assets: `labels.txt`, one class a line in the order of the logits, and `genotype.json`.
+
+```python
+model = tf.saved_model.load("1")
+answer = model.signatures["serve_encoded"](encoded_images=tf.constant([open("image.jpg", "rb").read()]))
+print(answer["label"].numpy()[0].decode(), answer["probabilities"].numpy()[0].max())
+```"""
