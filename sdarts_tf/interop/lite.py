@@ -21,7 +21,8 @@ def convert(network: keras.Model, data: DataDescription, calibration=None) -> by
         network: the trained one.
         data: the network's input; normalization becomes part of the model.
         calibration: uint8 images `[n, H, W, 3]` from which the ranges of an int8 model are taken; its `images` are
-            uint8, and it computes in integers throughout. None makes a float32 model, whose `images` are float32.
+            uint8, and all that it computes is in integers, though the converter now and then leaves a rearrangement of
+            values in float32. None makes a float32 model, whose `images` are float32.
 
     Raises:
         RunError: the network has an operation that LiteRT lacks.
@@ -81,7 +82,7 @@ def export(network, data: DataDescription, files: dict[str, str], folder, sample
 def interface(data: DataDescription) -> str:
     """How the models are called, in Markdown."""
     height, width, _ = data.image_shape
-    return f"""Models for LiteRT, each with one signature. N is free: resize the input before a call with another number.
+    return f"""Models for LiteRT, each with one signature. N is free: resize the input before a call with another.
 
 | file | input | outputs |
 |---|---|---|

@@ -92,7 +92,8 @@ def write(network: keras.Model, data: DataDescription, files: dict[str, str], fo
             path.write_text(text, encoding="utf-8")
             module.assets.append(tf.saved_model.Asset(str(path)))
         signatures = {"serving_default": module.serve, "serve_encoded": module.serve_encoded}
-        tf.saved_model.save(module, str(folder), signatures=signatures)
+        options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)  # gradients stay behind too
+        tf.saved_model.save(module, str(folder), signatures=signatures, options=options)
 
 
 # Runs in a process of its own: python -c CODE saved_model images.npy outputs.npz encoded_image...
@@ -171,7 +172,7 @@ def export(network: keras.Model, data: DataDescription, files: dict[str, str], f
 def interface(data: DataDescription) -> str:
     """How the model is called, in Markdown."""
     height, width, _ = data.image_shape
-    return f"""A SavedModel for TensorFlow and TensorFlow Serving, without sdarts_tf and Keras. The number of images N is free.
+    return f"""A SavedModel for TensorFlow and TensorFlow Serving, without sdarts_tf and Keras. N is free.
 
 | signature | input | outputs |
 |---|---|---|
