@@ -1,5 +1,6 @@
 """An exported model beside the network that it was made from, on the same images."""
 
+import contextlib
 import dataclasses
 
 import keras
@@ -37,12 +38,24 @@ class Sample:
         """Asks the network."""
         images = pixels(examples)
         encoded = [tf.io.encode_png(image).numpy() for image in images]
-        return cls(images, encoded, examples.labels, predict(network, examples, data, batch_size=64))
+        with _full_precision():
+            return cls(images, encoded, examples.labels, predict(network, examples, data, batch_size=64))
 
     @property
     def probabilities(self):
         """Softmax of the logits."""
         return scipy.special.softmax(self.logits, axis=1)
+
+
+@contextlib.contextmanager
+def _full_precision():
+    """Without TensorFloat-32, in which a GPU's convolutions are off by 1e-3: other runtimes compute in float32."""
+    before = tf.config.experimental.tensor_float_32_execution_enabled()
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+    try:
+        yield
+    finally:
+        tf.config.experimental.enable_tensor_float_32_execution(before)
 
 
 def pixels(examples: Examples) -> np.ndarray:

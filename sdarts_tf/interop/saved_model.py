@@ -40,7 +40,7 @@ def decode(encoded_images, data: DataDescription):
     Example:
         >>> data = DataDescription("x", (4, 4, 3), ("a", "b"), (0.5,) * 3, (0.5,) * 3)
         >>> grey = tf.io.encode_png(tf.fill([10, 20, 1], tf.constant(7, tf.uint8)))
-        >>> np.unique(decode([grey, grey], data)).tolist()
+        >>> np.unique(decode(tf.stack([grey, grey]), data)).tolist()
         [7]
     """
 
