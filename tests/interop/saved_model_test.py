@@ -9,8 +9,11 @@ import tensorflow as tf
 from PIL import Image
 from tensorflow.core.protobuf import saved_model_pb2
 
+from sdarts_tf.config import RetrainConfig
+from sdarts_tf.data import sources
 from sdarts_tf.data.description import DataDescription
 from sdarts_tf.errors import RunError
+from sdarts_tf.genotypes import published
 from sdarts_tf.interop import saved_model
 from sdarts_tf.interop.comparison import Sample
 from sdarts_tf.training import trained_network
@@ -86,12 +89,13 @@ def test_a_damaged_file_is_an_error():
 
 
 @pytest.fixture(scope="module")
-def written(write_trained_run, tmp_path_factory):
+def written(tmp_path_factory):
     """A network with auxiliary head and drop path, and its SavedModel."""
-    folder = tmp_path_factory.mktemp("saved_model")
-    trained = trained_network.load(write_trained_run(folder / "run", auxiliary=True))
-    saved_model.write(trained.network, trained.data, {"labels.txt": "0\n", "genotype.json": "{}"}, folder / "1")
-    return trained.network, folder / "1"
+    path = tmp_path_factory.mktemp("saved_model") / "1"
+    data, config = sources.get("cifar10").description, RetrainConfig(channels=4, cells=3, auxiliary=True)
+    network = trained_network.build(published.get("c10_s5_random"), config, data)
+    saved_model.write(network, data, {"labels.txt": "0\n", "genotype.json": "{}"}, path)
+    return network, path
 
 
 def operations(path):
@@ -122,7 +126,7 @@ def test_signatures_and_assets(written):
     model = tf.saved_model.load(path)
     assert sorted(model.signatures) == ["serve_encoded", "serving_default"]
     (images,) = model.signatures["serving_default"].structured_input_signature[1].values()
-    assert (images.name, images.dtype, images.shape.as_list()) == ("images", tf.uint8, [None, 8, 8, 3])
+    assert (images.name, images.dtype, images.shape.as_list()) == ("images", tf.uint8, [None, 32, 32, 3])
     (files,) = model.signatures["serve_encoded"].structured_input_signature[1].values()
     assert (files.name, files.dtype, files.shape.as_list()) == ("encoded_images", tf.string, [None])
     assert sorted(asset.name for asset in (path / "assets").iterdir()) == ["genotype.json", "labels.txt"]
