@@ -37,6 +37,11 @@ setuptools.setup(
         ],
         "gpu": ["tensorflow[and-cuda]>=2.20,<2.22"],
         "tune": ["keras-tuner>=1.4.7"],  # its Bayesian tuner needs scikit-learn and does not say so
+        "lite": ["ai-edge-litert>=2.0"],  # runs what TensorFlow's own converter makes
+        "onnx": ["onnx>=1.17", "onnxruntime>=1.20", "tf2onnx>=1.17"],
+        # The client of TensorFlow Serving also needs tensorflow-serving-api, which asks for tensorflow itself: beside
+        # tensorflow-cpu it must be installed by pip install --no-deps.
+        "serving": ["grpcio>=1.60"],
         "torch": ["torch>=2.2"],  # reads the official PyTorch weights
         # A new ruff may format otherwise, so its version is fixed here and in .pre-commit-config.yaml.
         "dev": ["pytest>=8.0", "pytest-xdist>=3.5", "ruff~=0.17.6"],

@@ -29,7 +29,7 @@ create_venv() {
   "$python" -m venv "$VENV" || fail "$VENV cannot be created; name another folder with VENV=/path/to/folder."
 }
 
-# setup_venv cpu|gpu [EXTRA]: installs the checkout with one TensorFlow and the extra, unless that is done already.
+# setup_venv cpu|gpu [EXTRA,...]: installs the checkout with one TensorFlow and the extras, unless that is done already.
 # An environment keeps the TensorFlow that it was given first, because the two builds cannot live side by side.
 setup_venv() {
   local build=$1 extras done_file key

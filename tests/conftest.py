@@ -1,4 +1,4 @@
-"""What all tests share: two logical CPU devices, fixed seeds, the option that names golden numbers."""
+"""What all tests share: two logical CPU devices, fixed seeds, the folder of golden numbers, a trained network."""
 
 import os
 import pathlib
@@ -38,3 +38,59 @@ def pytest_configure(config):
 
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+
+
+@pytest.fixture(scope="session")
+def write_trained_run():
+    """Function of a folder, steps of training and settings: a published cell on the digits, as retraining saves it."""
+    from sdarts_tf import config as configuration
+    from sdarts_tf.config import RetrainConfig
+    from sdarts_tf.data import sources
+    from sdarts_tf.genotypes import published
+    from sdarts_tf.training import trained_network
+
+    def write(run_dir, *, steps=0, genotype="c10_s5_random", **settings):
+        source, genotype = sources.get("digits"), published.get(genotype)
+        config = RetrainConfig(**{"dataset": "digits", "channels": 4, "cells": 3, "auxiliary": False, **settings})
+        network = trained_network.build(genotype, config, source.description)
+        if steps:
+            _train(network, source, steps)
+        path = run_dir / trained_network.FOLDER
+        path.mkdir(parents=True)
+        (path / "config.json").write_text(configuration.to_json(config))
+        (path / "genotype.json").write_text(genotype.to_json())
+        (path / "data.json").write_text(source.description.to_json())
+        trained_network.save(path, "last", network, steps)
+        return run_dir
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def trained_run(write_trained_run, tmp_path_factory):
+    """A run whose small network classifies nine of ten digits; not to be changed."""
+    import keras
+
+    keras.utils.set_random_seed(0)
+    return write_trained_run(tmp_path_factory.mktemp("trained") / "run", steps=60)
+
+
+def _train(network, source, steps):
+    import keras
+    import tensorflow as tf
+
+    from sdarts_tf.data.augment import Augmentation
+    from sdarts_tf.data.streams import Stream
+
+    optimizer = keras.optimizers.Adam(0.01)
+    optimizer.build(network.trainable_variables)
+
+    @tf.function
+    def step(images, labels):
+        with tf.GradientTape() as tape:
+            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, network(images, training=True))
+        optimizer.apply(tape.gradient(losses, network.trainable_variables))
+
+    plain = Augmentation(source.mean, source.std)
+    for images, labels in Stream(source.load("train"), 128, plain, seed=0, purpose="test").batches(0, steps):
+        step(images, labels)

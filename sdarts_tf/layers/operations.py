@@ -115,12 +115,14 @@ class Pool(Operation):
         self.normalization = None if self.affine else BatchNormalization(channels, affine=False)
 
     def prepare(self, x, views, training, seed):
-        pooled = self._pool(x)
+        pooled = self._pool(x, training)
         return pooled if self.normalization is None else self.normalization(pooled, training=training)
 
-    def _pool(self, x):
-        if self.stride == 1:
-            return tf.nn.pool(x, [3, 3], self.kind, padding="SAME")
+    def _pool(self, x, training):
+        # A derived network that only classifies has no border at stride 2 either: its value would stretch the ranges of
+        # a model of integers beyond use.
+        if self.stride == 1 or (self.affine and not training):
+            return self._first_rows(tf.nn.pool(x, [3, 3], self.kind, padding="SAME"))
         borders = [[0, 0], [1, 1], [1, 1], [0, 0]]
         if self.kind == "MAX":
             return tf.nn.max_pool2d(tf.pad(x, borders, constant_values=x.dtype.min), 3, self.stride, "VALID")

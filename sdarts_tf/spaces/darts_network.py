@@ -3,6 +3,8 @@
 Source: `sota/cnn/model.py` and `model_imagenet.py` of the official code.
 """
 
+import functools
+
 import keras
 import tensorflow as tf
 
@@ -102,13 +104,18 @@ class Cell(Layer):
         arriving = {}
         for edge, operation, drop_path in zip(self.edges, self.operations, self.drop_paths, strict=True):
             while edge.source >= len(nodes):
-                nodes.append(tf.add_n(arriving[len(nodes)]))
+                nodes.append(_sum(arriving[len(nodes)]))
             y = operation(nodes[edge.source], training=training, seed=seed)
             if training and drop_rate is not None and drop_path is not None:
                 y = drop_path(y, rate=drop_rate, seed=seed)
             arriving.setdefault(edge.target, []).append(y)
-        nodes += [tf.add_n(arriving[node]) for node in range(len(nodes), 2 + len(arriving))]
+        nodes += [_sum(arriving[node]) for node in range(len(nodes), 2 + len(arriving))]
         return tf.concat([nodes[node] for node in self.outputs], axis=-1)
+
+
+def _sum(maps):
+    # Not tf.add_n, which LiteRT computes in float even in a model of integers.
+    return functools.reduce(tf.add, maps)
 
 
 class Network(keras.Model):

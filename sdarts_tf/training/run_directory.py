@@ -101,12 +101,12 @@ class RunDirectory:
                 f"{num_bytes / 1e6:.0f} MB; free some space or name a folder on another disk."
             )
 
-    def write(self, name: str, text: str) -> None:
-        """Writes a text file in one piece."""
+    def write(self, name: str, content: str | bytes) -> None:
+        """Writes a file in one piece."""
         handle, temporary = tempfile.mkstemp(dir=self.path, prefix=f".{name}.")
         try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
+            with os.fdopen(handle, "wb") as file:
+                file.write(content.encode("utf-8") if isinstance(content, str) else content)
                 file.flush()
                 os.fsync(file.fileno())
             os.chmod(temporary, 0o644)

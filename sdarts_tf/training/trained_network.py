@@ -5,16 +5,16 @@ import pathlib
 
 import keras
 
-from sdarts_tf import config as configuration
 from sdarts_tf import spaces
 from sdarts_tf.config import RetrainConfig
 from sdarts_tf.data.description import DataDescription
 from sdarts_tf.errors import InputError
 from sdarts_tf.genotypes.genotype import Genotype
 from sdarts_tf.spaces.darts_network import auxiliary_fits
+from sdarts_tf.training import trained_files
 from sdarts_tf.training.checkpoint import Checkpoints
 
-FOLDER = "retrain"
+FOLDER = trained_files.FOLDER
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,23 +70,11 @@ def load(run_dir, checkpoint: str | None = None) -> TrainedNetwork:
     Raises:
         InputError: there is none, or it is damaged; the sentence says what to run.
     """
-    path = pathlib.Path(run_dir) / FOLDER
-    try:
-        config = configuration.from_json(RetrainConfig, (path / "config.json").read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(
-            f"--run_dir={run_dir} holds no trained network; run python -m sdarts_tf.retrain --run_dir={run_dir} first."
-        ) from error
-    genotype, data = Genotype.load(path / "genotype.json"), DataDescription.load(path / "data.json")
-    network = build(genotype, config, data)
-    names = ("best", "last") if checkpoint is None else (checkpoint,)
-    for name in names:
-        if (path / name).is_dir() and Checkpoints(path / name, network=network).restore():
-            return TrainedNetwork(network, genotype, config, data, name, path)
-    raise InputError(
-        f"{path} holds no {' and no '.join(names)} checkpoint; finish at least one epoch of training, or run "
-        f"python -m sdarts_tf.retrain --resume --run_dir={run_dir}."
-    )
+    files = trained_files.read(run_dir, checkpoint)
+    network = build(files.genotype, files.config, files.data)
+    if not Checkpoints(files.path / files.checkpoint, network=network).restore():
+        raise InputError(f"{files.path / files.checkpoint} names no checkpoint; train the network again.")
+    return TrainedNetwork(network, files.genotype, files.config, files.data, files.checkpoint, files.path)
 
 
 def save(path, name: str, network: keras.Model, number: int) -> None:

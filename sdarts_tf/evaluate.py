@@ -1,0 +1,84 @@
+"""Says how good and how expensive a trained network is: `python -m sdarts_tf.evaluate --run_dir=runs/x`."""
+
+import pathlib
+import sys
+
+from sdarts_tf import command_line
+from sdarts_tf.analysis.evaluation import Evaluation
+from sdarts_tf.config import EvaluateConfig
+from sdarts_tf.errors import InputError
+from sdarts_tf.training import trained_files
+from sdarts_tf.training.run_directory import RunDirectory
+from sdarts_tf.training.trained_files import TrainedFiles
+
+_LATENCY_BATCHES = (1, 64)
+
+
+def evaluate(config: EvaluateConfig) -> Evaluation:
+    """Evaluates the trained network of a run.
+
+    Writes `evaluation.json`, `confusion.svg` and `confusion.png` to the run's `retrain/`.
+
+    Raises:
+        InputError: there is no trained network, or its data set is missing; nothing has been written then.
+
+    Example:
+        evaluation = evaluate(EvaluateConfig(run_dir="runs/x", data_dir="~/data"))
+        print(evaluation.top_1, evaluation.latency[64])
+    """
+    if config.run_dir is None:
+        raise InputError("--run_dir is needed: name the folder of a run that was retrained.")
+    files = trained_files.read(config.run_dir, config.checkpoint)
+    with command_line.native_output_held():  # tensorflow-datasets, if it is needed, imports TensorFlow
+        examples = files.examples(config.split, config.data_dir, config.max_examples)
+    command_line.quiet_tensorflow()
+    evaluation = _measure(config, files, examples)
+    _write(evaluation, files)
+    return evaluation
+
+
+def _measure(config, files: TrainedFiles, examples) -> Evaluation:
+    from sdarts_tf.analysis import accuracy, cost
+    from sdarts_tf.training import trained_network
+
+    network, data = trained_network.load(config.run_dir, config.checkpoint).network, files.data
+    scores = accuracy.measure(examples.labels, accuracy.predict(network, examples, data, config.batch_size))
+    parameters = cost.count_parameters(network)
+    return Evaluation(
+        dataset=data.name,
+        split=config.split,
+        checkpoint=files.checkpoint,
+        images=scores.images,
+        top_1=scores.top_1,
+        top_5=scores.top_5,
+        class_accuracy=dict(zip(data.label_names, scores.by_class, strict=True)),
+        confusion=[list(row) for row in scores.confusion],
+        parameters=parameters.network,
+        auxiliary_parameters=parameters.auxiliary_head,
+        multiply_adds=cost.multiply_adds(network, data.image_shape),
+        latency={size: cost.measure_latency(network, data.image_shape, size).seconds for size in _LATENCY_BATCHES},
+        device=cost.describe_device(),
+    )
+
+
+def _write(evaluation: Evaluation, files: TrainedFiles):
+    from sdarts_tf.analysis import confusion  # imports matplotlib
+
+    title = f"{evaluation.dataset}, {evaluation.split} split: {100 * evaluation.top_1:.1f} % of {evaluation.images:,}"
+    directory = RunDirectory(files.path)
+    for kind in ("svg", "png"):
+        picture = confusion.paint(evaluation.confusion, files.data.label_names, title, kind)
+        directory.write(f"confusion.{kind}", picture)
+    directory.write("evaluation.json", evaluation.to_json())
+
+
+def main(config: EvaluateConfig) -> None:
+    """Evaluates and prints the figures."""
+    print(evaluate(config).to_table())
+    folder = pathlib.Path(config.run_dir) / trained_files.FOLDER
+    print(f"\nFigures:   {folder / 'evaluation.json'}")
+    print(f"Confusion: {folder / 'confusion.svg'} and .png")
+
+
+if __name__ == "__main__":
+    sys.exit(command_line.run(main, EvaluateConfig, description=__doc__))

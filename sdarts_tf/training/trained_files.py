@@ -1,0 +1,82 @@
+"""The files of a trained network, `<run>/retrain/`, as far as they are read without TensorFlow."""
+
+import dataclasses
+import pathlib
+
+from sdarts_tf import config as configuration
+from sdarts_tf.config import CHECKPOINTS, RetrainConfig
+from sdarts_tf.data import sources
+from sdarts_tf.data.description import DataDescription
+from sdarts_tf.data.sources import Examples
+from sdarts_tf.errors import InputError
+from sdarts_tf.genotypes.genotype import Genotype
+
+FOLDER = "retrain"
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainedFiles:
+    """What a trained network is, apart from its weights.
+
+    Args:
+        path: the folder `<run>/retrain`.
+        genotype: its architecture.
+        config: how it was trained.
+        data: classes, input shape and normalization.
+        checkpoint: name of the folder with the weights, `"best"` or `"last"`.
+    """
+
+    path: pathlib.Path
+    genotype: Genotype
+    config: RetrainConfig
+    data: DataDescription
+    checkpoint: str
+
+    def examples(self, split: str, data_dir: str | None = None, max_examples: int | None = None) -> Examples:
+        """The images of the data set that the network was trained on, in file order.
+
+        Args:
+            split: `"train"` or `"test"`.
+            data_dir: folder with the data set's files; default the one it was trained from.
+            max_examples: only the first ones.
+
+        Raises:
+            InputError: the files are missing, or have other classes than the network was trained for.
+        """
+        data_dir = self.config.data_dir if data_dir is None else data_dir
+        source = sources.get(self.data.name)
+        if tuple(source.label_names) != self.data.label_names:
+            raise InputError(
+                f"{self.data.name} in --data_dir={data_dir} has other classes than the {self.data.num_classes} that "
+                f"the network in {self.path} was trained for; name the folder it was trained from."
+            )
+        examples = source.load(split, data_dir)
+        return examples if max_examples is None else examples.part(0, max_examples)
+
+
+def read(run_dir, checkpoint: str | None = None) -> TrainedFiles:
+    """Reads what describes a trained network.
+
+    Args:
+        run_dir: folder of a run that holds `retrain/`.
+        checkpoint: `"best"` or `"last"`; default the best where images were held out, else the last.
+
+    Raises:
+        InputError: there is none, or a file is damaged; the sentence says what to run.
+    """
+    path = pathlib.Path(run_dir) / FOLDER
+    try:
+        config = configuration.from_json(RetrainConfig, (path / "config.json").read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(
+            f"--run_dir={run_dir} holds no trained network; run python -m sdarts_tf.retrain --run_dir={run_dir} first."
+        ) from error
+    genotype, data = Genotype.load(path / "genotype.json"), DataDescription.load(path / "data.json")
+    names = CHECKPOINTS if checkpoint is None else (checkpoint,)
+    for name in names:
+        if (path / name / "checkpoint").is_file():  # TensorFlow's list of the checkpoints in a folder
+            return TrainedFiles(path, genotype, config, data, name)
+    raise InputError(
+        f"{path} holds no {' and no '.join(names)} checkpoint; finish at least one epoch of training, or run "
+        f"python -m sdarts_tf.retrain --resume --run_dir={run_dir}."
+    )
