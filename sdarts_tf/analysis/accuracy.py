@@ -9,6 +9,7 @@ from sklearn.metrics import confusion_matrix
 
 from sdarts_tf.data.augment import Augmentation
 from sdarts_tf.data.description import DataDescription
+from sdarts_tf.data.folders import FileExamples
 from sdarts_tf.data.sources import Examples
 from sdarts_tf.data.streams import sweep
 
@@ -32,7 +33,7 @@ class Accuracy:
     confusion: tuple[tuple[int, ...], ...]
 
 
-def predict(network: keras.Model, examples: Examples, data: DataDescription, batch_size: int):
+def predict(network: keras.Model, examples: Examples | FileExamples, data: DataDescription, batch_size: int):
     """Logits `[n, num_classes]` of all examples, in their order, as a NumPy array.
 
     Args:

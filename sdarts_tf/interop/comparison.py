@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import pathlib
 
 import keras
 import numpy as np
@@ -10,6 +11,7 @@ import tensorflow as tf
 
 from sdarts_tf.analysis.accuracy import predict
 from sdarts_tf.data.description import DataDescription
+from sdarts_tf.data.folders import FileExamples
 from sdarts_tf.data.sources import Examples
 from sdarts_tf.data.streams import sweep
 from sdarts_tf.errors import RunError
@@ -23,7 +25,7 @@ class Sample:
 
     Args:
         images: uint8 `[n, H, W, 3]`, of the network's size.
-        encoded: the same images as files, each the bytes of a JPEG or PNG.
+        encoded: the same images as files, each the bytes of a JPEG or PNG, photos before they were cut out.
         labels: int32 `[n]`.
         logits: float32 `[n, num_classes]`, the network's.
     """
@@ -34,10 +36,13 @@ class Sample:
     logits: np.ndarray
 
     @classmethod
-    def of(cls, network: keras.Model, data: DataDescription, examples: Examples) -> "Sample":
-        """Asks the network."""
+    def of(cls, network: keras.Model, data: DataDescription, examples: Examples | FileExamples) -> "Sample":
+        """Asks the network; photos in files are encoded as they are."""
         images = pixels(examples)
-        encoded = [tf.io.encode_png(image).numpy() for image in images]
+        if isinstance(examples, FileExamples):
+            encoded = [pathlib.Path(path).read_bytes() for path in examples.paths]
+        else:
+            encoded = [tf.io.encode_png(image).numpy() for image in images]
         with _full_precision():
             return cls(images, encoded, examples.labels, predict(network, examples, data, batch_size=64))
 
@@ -58,7 +63,7 @@ def _full_precision():
         tf.config.experimental.enable_tensor_float_32_execution(before)
 
 
-def pixels(examples: Examples) -> np.ndarray:
+def pixels(examples: Examples | FileExamples) -> np.ndarray:
     """All images as a network's input before normalization, uint8 `[n, H, W, 3]`."""
     batches = sweep(examples, 64, lambda images, seed: images, seed=(0, 0))
     return np.concatenate([images.numpy() for images, _, _ in batches])[: len(examples)]

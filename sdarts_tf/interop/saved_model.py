@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from sdarts_tf.data import decoding, sources
 from sdarts_tf.data.augment import normalize
 from sdarts_tf.data.description import DataDescription
 from sdarts_tf.errors import RunError
@@ -45,8 +46,9 @@ def decode(encoded_images, data: DataDescription):
     """
 
     def one(encoded):
-        image = tf.io.decode_image(encoded, channels=3, expand_animations=False)
-        return _fit(tf.ensure_shape(image, [None, None, 3]), data.image_shape)
+        image = decoding.decode(encoded)
+        photo = data.name in sources.IN_FOLDERS
+        return decoding.center(image, data.image_shape[0]) if photo else _fit(image, data.image_shape)
 
     return tf.map_fn(one, encoded_images, fn_output_signature=tf.TensorSpec(data.image_shape, tf.uint8))
 

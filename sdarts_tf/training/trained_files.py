@@ -7,6 +7,7 @@ from sdarts_tf import config as configuration
 from sdarts_tf.config import CHECKPOINTS, RetrainConfig
 from sdarts_tf.data import sources
 from sdarts_tf.data.description import DataDescription
+from sdarts_tf.data.folders import FileExamples
 from sdarts_tf.data.sources import Examples
 from sdarts_tf.errors import InputError
 from sdarts_tf.genotypes.genotype import Genotype
@@ -32,8 +33,10 @@ class TrainedFiles:
     data: DataDescription
     checkpoint: str
 
-    def examples(self, split: str, data_dir: str | None = None, max_examples: int | None = None) -> Examples:
-        """The images of the data set that the network was trained on, in file order.
+    def examples(
+        self, split: str, data_dir: str | None = None, max_examples: int | None = None
+    ) -> Examples | FileExamples:
+        """The images of the data set that the network was trained on, always in the same order.
 
         Args:
             split: `"train"` or `"test"`.
@@ -44,7 +47,8 @@ class TrainedFiles:
             InputError: the files are missing, or have other classes than the network was trained for.
         """
         data_dir = self.config.data_dir if data_dir is None else data_dir
-        source = sources.get(self.data.name)
+        photos = self.data.name in sources.IN_FOLDERS
+        source = sources.get(self.data.name, data_dir, self.data.image_shape[0] if photos else None)
         if tuple(source.label_names) != self.data.label_names:
             raise InputError(
                 f"{self.data.name} in --data_dir={data_dir} has other classes than the {self.data.num_classes} that "

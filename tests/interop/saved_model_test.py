@@ -1,5 +1,6 @@
 """What is in the SavedModel and what is not, and how it decodes files."""
 
+import dataclasses
 import io
 import re
 
@@ -10,8 +11,9 @@ from PIL import Image
 from tensorflow.core.protobuf import saved_model_pb2
 
 from sdarts_tf.config import RetrainConfig
-from sdarts_tf.data import sources
+from sdarts_tf.data import decoding, sources
 from sdarts_tf.data.description import DataDescription
+from sdarts_tf.data.folders import FileExamples
 from sdarts_tf.errors import RunError
 from sdarts_tf.genotypes import published
 from sdarts_tf.interop import saved_model
@@ -81,6 +83,19 @@ def test_red_stays_red_in_cmyk():
     red = np.zeros((4, 4, 3), np.uint8)
     red[..., 0] = 255
     assert abs(decode(encoded(red, "JPEG", "CMYK", quality=100)).astype(int) - red).max() <= 12
+
+
+def test_photos_are_cut_out_as_in_evaluation(tmp_path):
+    """Also the files that an export is compared on: as they lie on disk, of other sizes than the network's."""
+    pixels = np.random.RandomState(0).randint(0, 256, (9, 14, 3))
+    (tmp_path / "a.png").write_bytes(encoded(pixels))
+    photos = dataclasses.replace(SMALL, name="folder")
+    examples = FileExamples(np.array([str(tmp_path / "a.png")]), np.zeros(1, np.int32), image_size=4)
+    sample = Sample.of(lambda x: x[:, 0, 0], photos, examples)
+    expected = decoding.center(tf.constant(pixels, tf.uint8), 4)[tf.newaxis]
+    np.testing.assert_array_equal(sample.images, expected)
+    np.testing.assert_array_equal(decode(*sample.encoded, data=photos), expected)
+    assert (decode(*sample.encoded) != expected.numpy()).any()  # an image of CIFAR's kind has no margin
 
 
 def test_a_damaged_file_is_an_error():
