@@ -20,9 +20,11 @@ def pytest_generate_tests(metafunc):
 
 
 def pytest_collection_modifyitems(items):
-    for item in items:
-        on_two_replicas = "two_replicas" in getattr(item, "fixturenames", ())
-        if on_two_replicas and item.callspec.params.get("space") not in QUICK_SPACES_ON_TWO_REPLICAS:
+    for item in items:  # those of all folders
+        names = getattr(item, "fixturenames", ())
+        if {"two_replicas", "space"} <= set(names) and item.callspec.params[
+            "space"
+        ] not in QUICK_SPACES_ON_TWO_REPLICAS:
             item.add_marker(pytest.mark.slow)
 
 
