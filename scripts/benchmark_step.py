@@ -1,9 +1,11 @@
-"""Seconds and memory of a search step, as JSON lines.
+"""Seconds and memory of a search step and of its parts, as one JSON line.
 
-Each line: space, method, batch, channels, cells, seconds to the first step (building and tracing included), median and
-minimum seconds per step, peak memory in MB. Warm-up is excluded from the steps.
+The line holds the sizes, the seconds to the first step (building and tracing included), the median and minimum seconds
+per step, the peak memory in MB, and the number of graph nodes. Warm-up is excluded. With --parts it also holds the
+median seconds of a forward pass in evaluation mode, of the alpha gradient, of one gradient of an attack, and of the
+weight gradient, each alone.
 
-    python scripts/benchmark_step.py --space=s5 --method=adv --batch_size=16 --runs=5
+    python scripts/benchmark_step.py --space=s5 --method=adv --batch_size=16 --runs=5 --parts
 """
 
 import argparse
@@ -14,16 +16,58 @@ import statistics
 import time
 
 
+def seconds_of(function, runs, warm_up=2):
+    """Seconds of each run of `function(number)`, which returns a tensor, after the warm-up."""
+    seconds = []
+    for number in range(warm_up + runs):
+        began = time.perf_counter()
+        function(number).numpy()
+        seconds.append(time.perf_counter() - began)
+    return seconds[warm_up:]
+
+
+def parts(step, batch, runs):
+    """Median seconds of the parts of a step."""
+    import tensorflow as tf
+
+    from sdarts_tf.training.objective import Objective
+
+    mixture = step.architecture.mixture()
+    attacked = Objective(step.supernet, batch, training=False)
+    training = Objective(step.supernet, batch, training=True, record=True)
+    repeated = attacked.repeated()
+    repeated(mixture)  # computes once what does not depend on the mixture, outside of what is timed
+    functions = {
+        "evaluation_forward": tf.function(lambda: attacked.logits(batch[0], mixture)[0, 0]),
+        "alpha_gradient": tf.function(lambda: _touched(training.loss_and_gradient(mixture))),
+        "attack_gradient": lambda: _touched(repeated(mixture)),
+        "weight_gradient": tf.function(lambda: _touched(training.loss_and_weight_gradient(mixture))),
+    }
+    return {
+        name: round(statistics.median(seconds_of(lambda _, function=function: function(), runs)), 4)
+        for name, function in functions.items()
+    }
+
+
+def _touched(results):
+    """A scalar that needs all of the results, so that none is left out."""
+    import tensorflow as tf
+
+    return tf.add_n([tf.reduce_sum(value) for value in tf.nest.flatten(results)])
+
+
 def measure(arguments):
     """Builds a search step on random images, runs it, and returns the figures."""
     import tensorflow as tf
 
     from sdarts_tf.config import SearchConfig
+    from sdarts_tf.training import runtime
     from sdarts_tf.training.search_step import build_step
 
-    settings = {
-        name: getattr(arguments, name) for name in ("space", "method", "batch_size", "channels", "cells", "jit_compile")
-    }
+    if not arguments.plain_runtime:
+        runtime.suit_supernets()
+    names = ("space", "method", "batch_size", "channels", "cells", "pgd_steps", "jit_compile")
+    settings = {name: getattr(arguments, name) for name in names}
     began = time.perf_counter()
     step = build_step(SearchConfig(**settings), num_classes=10)
     function = tf.function(step, jit_compile=arguments.jit_compile or None)
@@ -33,27 +77,26 @@ def measure(arguments):
         images = tf.random.stateless_normal([arguments.batch_size, size, size, 3], (seed, 0))
         return images, tf.random.stateless_uniform([arguments.batch_size], (seed, 1), 0, 10, tf.int32)
 
-    seconds = []
-    for run in range(arguments.runs + 2):
-        start = time.perf_counter()
-        loss = function(batch(0), batch(1), tf.constant(0.025), tf.constant(0.3), tf.constant([0, run]))["loss"]
-        loss.numpy()
-        seconds.append(time.perf_counter() - start)
-        if run == 0:
-            first = time.perf_counter() - began
+    def run(number):
+        schedules = tf.constant(0.025), tf.constant(0.3), tf.constant([0, number])
+        return function(batch(0), batch(1), *schedules)["loss"]
+
+    run(0).numpy()
+    first = time.perf_counter() - began
+    seconds = seconds_of(run, arguments.runs)
     graph = function.get_concrete_function(
         batch(0), batch(1), tf.constant(0.025), tf.constant(0.3), tf.constant([0, 0])
-    ).graph
-    return {
+    ).graph.as_graph_def()
+    figures = {
         **settings,
         "image_size": size,
         "seconds_to_first_step": round(first, 2),
-        "median_seconds": round(statistics.median(seconds[2:]), 4),
-        "min_seconds": round(min(seconds[2:]), 4),
+        "median_seconds": round(statistics.median(seconds), 4),
+        "min_seconds": round(min(seconds), 4),
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-        "graph_nodes": len(graph.as_graph_def().node)
-        + sum(len(f.node_def) for f in graph.as_graph_def().library.function),
+        "graph_nodes": len(graph.node) + sum(len(part.node_def) for part in graph.library.function),
     }
+    return figures | (parts(step, batch(0), arguments.runs) if arguments.parts else {})
 
 
 def main():
@@ -65,8 +108,11 @@ def main():
     parser.add_argument("--channels", type=int, default=16)
     parser.add_argument("--cells", type=int, default=8)
     parser.add_argument("--image_size", type=int, default=32)
-    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--pgd_steps", type=int, default=7)
+    parser.add_argument("--runs", type=int, default=5, help="runs that are timed; at least 5 for a figure to quote")
+    parser.add_argument("--parts", action="store_true", help="time the parts of the step too")
     parser.add_argument("--jit_compile", action="store_true")
+    parser.add_argument("--plain_runtime", action="store_true", help="TensorFlow's own threads and graph optimizer")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     print(json.dumps(measure(parser.parse_args())))
 

@@ -80,10 +80,10 @@ def retrain(config: RetrainConfig) -> RetrainResult:
         train = train.part(0, config.max_examples)
 
     command_line.quiet_tensorflow()
-    from sdarts_tf.training.epoch_loop import make_reproducible
+    from sdarts_tf.training import runtime
     from sdarts_tf.training.retrain_loop import RetrainLoop
 
-    make_reproducible(config.seed)
+    runtime.make_reproducible(config.seed)
     loop = RetrainLoop(config, genotype, source, train, directory)
     if not config.resume:
         files = {"genotype.json": genotype.to_json() + "\n", "data.json": source.description.to_json()}

@@ -72,10 +72,11 @@ def search(config: SearchConfig) -> SearchResult:
         examples = examples.part(0, config.max_examples)
 
     command_line.quiet_tensorflow()
-    from sdarts_tf.training.epoch_loop import make_reproducible
+    from sdarts_tf.training import runtime
     from sdarts_tf.training.search_loop import SearchLoop
 
-    make_reproducible(config.seed)
+    runtime.suit_supernets()
+    runtime.make_reproducible(config.seed)
     loop = SearchLoop(config, source, examples, directory)
     if not config.resume:
         directory.create(config, command_line.to_flagfile(config), checkpoint_bytes=loop.checkpoint_bytes())

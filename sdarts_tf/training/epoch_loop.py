@@ -4,7 +4,6 @@ import abc
 import math
 import time
 
-import keras
 import tensorflow as tf
 
 from sdarts_tf.data.augment import Augmentation
@@ -41,12 +40,6 @@ class StepTotals(tf.Module):
         sums = {name: float(total) for name, total in self.sums.items()}
         steps = max(sums["steps"], 1.0)
         return sums["loss"] / steps, sums["accuracy"] / steps, int(sums["non_finite"])
-
-
-def make_reproducible(seed):
-    """Keys every random draw by `seed` and asks TensorFlow for deterministic kernels, in the whole process."""
-    keras.utils.set_random_seed(seed)
-    tf.config.experimental.enable_op_determinism()
 
 
 def augmentation(config, source: Source) -> Augmentation:

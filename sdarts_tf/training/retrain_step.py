@@ -56,7 +56,9 @@ class RetrainStep:
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(weights)
                 loss, accuracy = self._loss_and_accuracy(self.network(images, **options), labels)
-            return loss, tape.gradient(loss, weights), accuracy
+            # A genotype may leave a node unread, and noise reads nothing: their weights only decay.
+            unread = tf.UnconnectedGradients.ZERO
+            return loss, tape.gradient(loss, weights, unconnected_gradients=unread), accuracy
 
         loss, gradient, accuracy = mean_over_replicas(on_replica, batch)
         gradient, norm = clip_by_global_norm(gradient, self.gradient_clip)

@@ -105,3 +105,38 @@ def test_variants_of_the_attack_change_it_and_move_no_statistics(settings, tiny)
     for name in ("moving_mean", "moving_variance"):
         first, second = (getattr(step.supernet.stem.normalization, name).numpy() for step in steps)
         np.testing.assert_array_equal(first, second)
+
+
+def _operations(graph):
+    definition = graph.as_graph_def()
+    nodes = [*definition.node, *(node for function in definition.library.function for node in function.node_def)]
+    return {node.op for node in nodes}
+
+
+def test_no_work_of_the_host_in_the_step(tiny):
+    """The graph never leaves the device: no Python, no printing, no file, no string."""
+    step = tiny.step("s5", "adv")
+    concrete = tf.function(step).get_concrete_function(tiny.batch(0), tiny.batch(1), RATE, tf.constant(0.3), SEED)
+    on_host = {"PyFunc", "PyFuncStateless", "EagerPyFunc", "PrintV2", "StringFormat", "WriteScalarSummary", "ReadFile"}
+    operations = _operations(concrete.graph)
+    assert {"Conv2D", "FusedBatchNormV3"} <= operations and not operations & on_host
+
+
+@pytest.mark.slow
+def test_step_compiles_under_xla(tiny):
+    """As on a TPU, the whole step is one program; it moves alpha and weights as the plain step does.
+
+    The radius is zero, because XLA draws other random numbers from the same seed.
+    """
+    plain, compiled = tiny.step("s2", "adv"), tiny.step("s2", "adv")
+    for variable, source in zip(compiled.supernet.variables, plain.supernet.variables, strict=True):
+        variable.assign(source.value)
+    arguments = tiny.batch(0), tiny.batch(1), RATE, tf.constant(0.0), SEED
+    expected = tf.function(plain)(*arguments)
+    figures = tf.function(compiled, jit_compile=True)(*arguments)
+    for name, value in expected.items():
+        np.testing.assert_allclose(figures[name], value, rtol=1e-4, atol=1e-6, err_msg=name)
+    for group, alpha in plain.architecture.alpha.items():
+        np.testing.assert_allclose(compiled.architecture.alpha[group].numpy(), alpha.numpy(), atol=1e-6)
+    for ours, one in zip(compiled.supernet.variables, plain.supernet.variables, strict=True):
+        np.testing.assert_allclose(ours.numpy(), one.numpy(), rtol=1e-3, atol=2e-5)
