@@ -92,10 +92,10 @@ def _depthwise(x, kernel, dilation=1):
 
 
 def _filter_gradient(x, dy, shape, dilation):
-    """The gradient by a kernel of `shape` `[k, k, channels, 1]`, k 3 or 5, of `depthwise`.
+    """The gradient of `depthwise` by a kernel of `shape` `[k, k, channels, 1]`.
 
-    oneDNN's kernel is ten times slower for five columns than for three. So three columns are asked for twice: next to
-    each other, and on every second column of the map, which brings the outer two.
+    oneDNN's kernel is ten times slower for five columns than for three. So with k = 5 three columns are asked for
+    twice: next to each other, and on every second column of the map, which brings the outer two.
     """
     if dilation > 1:
         # A convolution with dilation is an ordinary one on the interleaved maps.

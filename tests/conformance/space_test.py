@@ -1,6 +1,7 @@
 """What every search space must do."""
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from sdarts_tf import spaces
@@ -85,3 +86,22 @@ def test_odd_image_sizes(space, tiny):
     step = tiny.step(space)
     logits = step.supernet(tf.zeros([2, 11, 7, 3]), step.architecture.mixture(), training=True)
     assert logits.shape == (2, 5)
+
+
+@pytest.mark.parametrize(("name", "training"), [("s1", False), ("s4", True), ("s5", False)])
+def test_what_is_prepared_once_gives_what_is_computed_anew(name, tiny, training):
+    """`repeated` computes once what does not depend on the mixture; loss and gradient stay, at any mixture."""
+    step = tiny.step(name)
+    objective = Objective(step.supernet, tiny.batch(0), training=training, seed=tf.constant([5, 6]))
+    repeated = objective.repeated()
+    for number in range(2):
+        random = np.random.RandomState(number)
+        mixture = {
+            kind: tf.constant(random.dirichlet(np.ones(shape[1]), size=shape[0]), tf.float32)
+            for kind, shape in spaces.get(name).alpha_shapes().items()
+        }
+        loss, gradient = repeated(mixture)
+        expected_loss, expected_gradient = objective.loss_and_gradient(mixture)
+        np.testing.assert_allclose(loss, expected_loss, rtol=1e-5)
+        for kind, values in gradient.items():
+            np.testing.assert_allclose(values, expected_gradient[kind], rtol=1e-3, atol=1e-5)
