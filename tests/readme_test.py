@@ -1,18 +1,23 @@
 """What the README shows is executed: its commands on tiny data, its Python, its links, its table of flags."""
 
+import os
 import pathlib
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from sdarts_tf import command_line, import_torch
 from sdarts_tf import config as configuration
-from sdarts_tf.config import ImportConfig, RetrainConfig, SearchConfig
+from sdarts_tf.config import EvaluateConfig, ExportConfig, ImportConfig, RetrainConfig, SearchConfig
 from sdarts_tf.data import sources
+from sdarts_tf.evaluate import evaluate
+from sdarts_tf.export import check, export
 from sdarts_tf.genotypes import published
 from sdarts_tf.methods import ingredients
 from sdarts_tf.retrain import retrain
@@ -82,18 +87,64 @@ def test_retrain_commands_run_on_tiny_data(tmp_path, monkeypatch):
     assert command_line.parse(RetrainConfig, commands[3]).batch_size == 1024
 
 
-def test_python_example(tmp_path, monkeypatch, capsys):
+def test_search_from_python(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    (example,) = _blocks("python")
+    (example,) = [block for block in _blocks("python") if "SearchConfig" in block]
     exec(compile(example, "README.md", "exec"), {})
     assert "Edge(operation=" in capsys.readouterr().out
     assert (tmp_path / "runs" / "example" / "genotype.json").exists()
 
 
+@pytest.fixture(scope="module")
+def exported(trained_run, tmp_path_factory):
+    """A folder in which the shown evaluation and exports were run, on the digits, and a picture of one as house.png."""
+    folder, previous = tmp_path_factory.mktemp("shown"), pathlib.Path.cwd()
+    (folder / "runs").mkdir()
+    shutil.copytree(trained_run, folder / "runs" / "rs-s5-svhn-2")
+    image = sources.get("digits").load("test").images[0]
+    (folder / "house.png").write_bytes(tf.io.encode_png(image).numpy())
+    os.chdir(folder)
+    try:
+        (evaluation,) = _commands("sdarts_tf.evaluate")
+        assert evaluate(command_line.parse(EvaluateConfig, [*evaluation, "--max_examples=64"])).images == 64
+        for arguments in _commands("sdarts_tf.export"):
+            config = command_line.parse(ExportConfig, [*arguments, "--compared_images=40"])
+            # The other formats are slow to convert; tests/export_test.py does so.
+            assert export(config).name == "1" if config.format == "saved_model" else check(config)
+    finally:
+        os.chdir(previous)
+    return folder
+
+
+def test_export_commands_show_every_format(exported):
+    shown = {command_line.parse(ExportConfig, arguments).format for arguments in _commands("sdarts_tf.export")}
+    named = set(re.findall(r"^\| `(\w+)` \|", README, re.MULTILINE))
+    assert shown == named == {"saved_model", "lite", "onnx"}
+    assert {path.name for path in exported.glob("exports/svhn/1/*")} >= {"saved_model.pb", "MODEL_CARD.md"}
+
+
+def test_exported_model_from_python_and_from_the_command_line(exported, monkeypatch, capsys):
+    monkeypatch.chdir(exported)
+    (example,) = [block for block in _blocks("python") if "saved_model" in block]
+    exec(compile(example, "README.md", "exec"), {})
+    label, share = capsys.readouterr().out.split()
+    command = re.search(r"`python (examples/classify.py .*?)`", README)[1].split()
+    done = subprocess.run(
+        [sys.executable, ROOT / command[0], *command[1:]], capture_output=True, text=True, timeout=120
+    )
+    assert done.stdout == f"house.png: {label} ({100 * float(share):.1f} %)\n", done.stderr
+
+
+def test_the_serving_client_takes_the_shown_flags():
+    (line,) = [line for line in "\n".join(_blocks("bash")).splitlines() if "serving_client" in line]
+    done = subprocess.run(
+        [sys.executable, ROOT / line.split()[1], "--help"], capture_output=True, text=True, timeout=120
+    )
+    assert all(flag.split("=")[0] in done.stdout for flag in line.split() if flag.startswith("--"))
+
+
 def test_import_command(tmp_path, monkeypatch):
     """As shown, from a state dict that is handed over instead of PyTorch's file."""
-    import tensorflow as tf
-
     from sdarts_tf import spaces
     from sdarts_tf.interop import torch_state
 
