@@ -70,6 +70,11 @@ class FileExamples:
             return file.read(size)
 
 
+def are_in(data_dir) -> bool:
+    """Whether the folder holds any class folders for training."""
+    return data_dir is not None and bool(_folders(pathlib.Path(data_dir).expanduser() / "train"))
+
+
 def class_names(data_dir) -> tuple[str, ...]:
     """The classes of a folder of class folders: the names of the folders in `DIR/train`, sorted.
 
@@ -84,8 +89,7 @@ def class_names(data_dir) -> tuple[str, ...]:
     names = _folders(folder / "train")
     if len(names) < 2:
         found = f"{len(names)} class folders in train/" if (folder / "train").is_dir() else "no folder train/"
-        prepared = " (tensorflow-datasets' records are not read)" if (folder / "imagenet2012").is_dir() else ""
-        raise InputError(f"--data_dir={data_dir} has {found}{prepared}; name {_LAYOUT}.")
+        raise InputError(f"--data_dir={data_dir} has {found}; name {_LAYOUT}.")
     return names
 
 

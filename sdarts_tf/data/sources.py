@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from sdarts_tf.data import files, folders, formats
+from sdarts_tf.data import files, folders, formats, records
 from sdarts_tf.data.description import DataDescription
 from sdarts_tf.data.folders import FileExamples
 from sdarts_tf.errors import InputError
@@ -188,15 +188,16 @@ def get(name: str, data_dir: str | None = None, image_size: int | None = None) -
 
 
 def _photo_source(name, data_dir, size):
-    """Photos in class folders; ImageNet's mean and deviation serve all photographs."""
+    """Photos in class folders or, of ImageNet, in records; its mean and deviation serve all photographs."""
+    layout = records if name == "imagenet" and not folders.are_in(data_dir) else folders
     return Source(
         name,
         (size, size, 3),
-        folders.class_names(data_dir),
+        layout.class_names(data_dir),
         mean=(0.485, 0.456, 0.406),
         std=(0.229, 0.224, 0.225),
         flip=True,
-        read=functools.partial(folders.read, image_size=size),
+        read=functools.partial(layout.read, image_size=size),
         photos=True,
     )
 
