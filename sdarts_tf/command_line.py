@@ -263,6 +263,9 @@ class _Descriptor(io.TextIOBase):
     def writable(self):
         return True
 
+    def isatty(self):
+        return os.isatty(self.number)
+
     def write(self, text):
         os.write(self.number, text.encode("utf-8", "backslashreplace"))
         return len(text)

@@ -75,9 +75,8 @@ def retrain(config: RetrainConfig) -> RetrainResult:
     if config.resume and source.description != DataDescription.load(directory.path / "data.json"):
         raise InputError(f"--data_dir={config.data_dir} has other classes than the run began with; name its folder.")
     with command_line.native_output_held():  # tensorflow-datasets, if it is needed, imports TensorFlow
-        train, test = (source.load(split, config.data_dir) for split in ("train", "test"))
-    if config.max_examples is not None:
-        train = train.part(0, config.max_examples)
+        train = source.load("train", config.data_dir, config.max_examples)
+        test = source.load("test", config.data_dir)
 
     command_line.quiet_tensorflow()
     from sdarts_tf.training import runtime

@@ -67,9 +67,7 @@ def search(config: SearchConfig) -> SearchResult:
         directory.require_unused()
     source = sources.get(config.dataset)
     with command_line.native_output_held():  # tensorflow-datasets, if it is needed, imports TensorFlow
-        examples = source.load("train", config.data_dir)
-    if config.max_examples is not None:
-        examples = examples.part(0, config.max_examples)
+        examples = source.load("train", config.data_dir, config.max_examples)
 
     command_line.quiet_tensorflow()
     from sdarts_tf.training import runtime

@@ -27,7 +27,7 @@ def read(split, data_dir, *, name, layouts, archives, tfds_name, url):
         InputError: a file is damaged, or there is neither a file nor a network.
         RunError: the download failed.
     """
-    folder = pathlib.Path(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
+    folder = root(data_dir)
     if data_dir is not None and not folder.is_dir():
         raise InputError(f"--data_dir={data_dir} is not a folder; name the one that holds {name}.")
     for path, read in layouts(folder):
@@ -42,6 +42,11 @@ def read(split, data_dir, *, name, layouts, archives, tfds_name, url):
             "prepared it on a machine with network; then name the folder by --data_dir."
         )
     return _read_tfds(split, folder, tfds_name, download=True)
+
+
+def root(data_dir) -> pathlib.Path:
+    """The folder of all data sets: `data_dir`, else `$TFDS_DATA_DIR`, else `~/tensorflow_datasets`."""
+    return pathlib.Path(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
 
 
 def _prepared(folder):

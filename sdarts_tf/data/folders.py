@@ -35,6 +35,8 @@ class FileExamples:
         labels: int32 `[n]`.
         image_size: side of the square, in pixels, that is cut out of each photo.
         distortion: how training cuts out; None takes the middle, as evaluation does.
+        spans: int64 `[n, 2]`, the first byte of each photo in its file and the number of its bytes; None where every
+            photo is a whole file.
 
     Example:
         >>> photos = FileExamples(np.array(["a.jpg", "b.png"]), np.array([0, 1], np.int32), image_size=224)
@@ -46,17 +48,31 @@ class FileExamples:
     labels: np.ndarray
     image_size: int
     distortion: Distortion | None = None
+    spans: np.ndarray | None = None
 
     def __len__(self):
         return len(self.labels)
 
-    def part(self, start: int, stop: int) -> "FileExamples":
-        """The examples `start` to `stop - 1`."""
-        return dataclasses.replace(self, paths=self.paths[start:stop], labels=self.labels[start:stop])
+    def part(self, start: int, stop: int | None) -> "FileExamples":
+        """The examples `start` to `stop - 1`, or to the last."""
+        spans = None if self.spans is None else self.spans[start:stop]
+        return dataclasses.replace(self, paths=self.paths[start:stop], labels=self.labels[start:stop], spans=spans)
 
     def distorted(self, distortion: Distortion) -> "FileExamples":
         """The same photos as training sees them."""
         return dataclasses.replace(self, distortion=distortion)
+
+    def content(self, place: int) -> bytes:
+        """The photo at a place, encoded as it is stored."""
+        start, size = (0, -1) if self.spans is None else self.spans[place]
+        with pathlib.Path(self.paths[place]).open("rb", buffering=0) as file:
+            file.seek(start)
+            return file.read(size)
+
+
+def are_in(data_dir) -> bool:
+    """Whether the folder holds any class folders for training."""
+    return data_dir is not None and bool(_folders(pathlib.Path(data_dir).expanduser() / "train"))
 
 
 def class_names(data_dir) -> tuple[str, ...]:
@@ -73,18 +89,18 @@ def class_names(data_dir) -> tuple[str, ...]:
     names = _folders(folder / "train")
     if len(names) < 2:
         found = f"{len(names)} class folders in train/" if (folder / "train").is_dir() else "no folder train/"
-        prepared = " (tensorflow-datasets' records are not read)" if (folder / "imagenet2012").is_dir() else ""
-        raise InputError(f"--data_dir={data_dir} has {found}{prepared}; name {_LAYOUT}.")
+        raise InputError(f"--data_dir={data_dir} has {found}; name {_LAYOUT}.")
     return names
 
 
-def read(split: str, data_dir, *, image_size: int) -> FileExamples:
+def read(split: str, data_dir, *, image_size: int, max_examples: int | None = None) -> FileExamples:
     """The photos of one split, mixed: always in the same order, which depends on the names of the files alone.
 
     Args:
         split: `"train"`, or `"test"`, which is `DIR/test` or else `DIR/val`.
         data_dir: the folder.
         image_size: side of the square that a network sees, in pixels.
+        max_examples: only the first ones.
 
     Raises:
         InputError: a class folder is missing or empty, or a file is no image; the sentence names it.
@@ -107,7 +123,7 @@ def read(split: str, data_dir, *, image_size: int) -> FileExamples:
     labels = np.repeat(np.arange(len(names), dtype=np.int32), [len(of_class) for of_class in files])
     # Mixed, so that the first or the last examples are no single class. Legacy generators never change their numbers.
     order = np.random.RandomState(0).permutation(len(labels))
-    return FileExamples(paths[order], labels[order], image_size)
+    return FileExamples(paths[order], labels[order], image_size).part(0, max_examples)
 
 
 def _folders(folder):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from sdarts_tf.data import files, folders, formats
+from sdarts_tf.data import files, folders, formats, records
 from sdarts_tf.data.description import DataDescription
 from sdarts_tf.data.folders import FileExamples
 from sdarts_tf.errors import InputError
@@ -32,8 +32,8 @@ class Examples:
     def __len__(self):
         return len(self.labels)
 
-    def part(self, start: int, stop: int) -> "Examples":
-        """The examples `start` to `stop - 1`, without a copy."""
+    def part(self, start: int, stop: int | None) -> "Examples":
+        """The examples `start` to `stop - 1`, or to the last, without a copy."""
         return Examples(self.images[start:stop], self.labels[start:stop])
 
 
@@ -47,8 +47,8 @@ class Source:
         label_names: the classes, in the order of their labels.
         mean, std: of each channel over the training images, whose pixels count from 0 to 1.
         flip: whether training mirrors images unless it is told otherwise.
-        read: function of (split, data_dir) -> images and labels as arrays, or photos in files.
-        photos: whether images differ in size, so that training cuts a random part out of each.
+        read: function of (split, data_dir) -> images and labels as arrays, or, with `max_examples`, photos in files.
+        photos: whether images lie in files and differ in size, so that training cuts a random part out of each.
     """
 
     name: str
@@ -80,13 +80,14 @@ class Source:
         """What a network trained on this data must know of it."""
         return DataDescription(self.name, self.image_shape, self.label_names, self.mean, self.std)
 
-    def load(self, split: str, data_dir: str | None = None) -> Examples | FileExamples:
+    def load(self, split: str, data_dir: str | None = None, max_examples: int | None = None) -> Examples | FileExamples:
         """The examples of one split, always in the same order.
 
         Args:
             split: `"train"` or `"test"`.
             data_dir: folder with the data set's files or with prepared tensorflow-datasets; default
                 `$TFDS_DATA_DIR` or `~/tensorflow_datasets`.
+            max_examples: only the first ones, which may be found faster.
 
         Raises:
             InputError: a file is damaged, or there is neither a file nor a network.
@@ -94,12 +95,11 @@ class Source:
         """
         if split not in ("train", "test"):
             raise InputError(f"{self.name} has no split {split!r}; choose train or test.")
-        found = self.read(split, data_dir)
-        if isinstance(found, FileExamples):
-            return found
-        images, labels = found
+        if self.photos:
+            return self.read(split, data_dir, max_examples=max_examples)
+        images, labels = self.read(split, data_dir)
         arrays = formats.checked(self.name, images, labels, shape=self.image_shape, num_classes=self.num_classes)
-        return Examples(*arrays)
+        return Examples(*arrays).part(0, max_examples)
 
 
 def _read_digits(split, data_dir):
@@ -177,7 +177,7 @@ def get(name: str, data_dir: str | None = None, image_size: int | None = None) -
     """
     check(name)
     if name in IN_FOLDERS:
-        return _folder_source(name, data_dir, 224 if image_size is None else image_size)
+        return _photo_source(name, data_dir, 224 if image_size is None else image_size)
     side = SOURCES[name].image_shape[0]
     if image_size not in (None, side):
         raise InputError(
@@ -187,16 +187,17 @@ def get(name: str, data_dir: str | None = None, image_size: int | None = None) -
     return SOURCES[name]
 
 
-def _folder_source(name, data_dir, size):
-    """Photos in class folders; ImageNet's mean and deviation serve all photographs."""
+def _photo_source(name, data_dir, size):
+    """Photos in class folders or, of ImageNet, in records; its mean and deviation serve all photographs."""
+    layout = records if name == "imagenet" and not folders.are_in(data_dir) else folders
     return Source(
         name,
         (size, size, 3),
-        folders.class_names(data_dir),
+        layout.class_names(data_dir),
         mean=(0.485, 0.456, 0.406),
         std=(0.229, 0.224, 0.225),
         flip=True,
-        read=functools.partial(folders.read, image_size=size),
+        read=functools.partial(layout.read, image_size=size),
         photos=True,
     )
 

@@ -59,20 +59,23 @@ class Batches:
                 return
             except tf.errors.OpError as error:
                 if isinstance(self._examples, FileExamples):
-                    _name_broken(self._examples.paths[self._places(number)])
+                    _name_broken(self._examples, self._places(number))
                 raise error
             yield batch
             number += 1
 
 
-def _name_broken(paths):
-    for path in paths:
+def _name_broken(examples, places):
+    for place in places:
         try:
-            decode(tf.io.read_file(path))
-        except tf.errors.OpError as error:
+            decode(examples.content(place))
+        except (OSError, tf.errors.OpError) as error:
+            name, remedy = examples.paths[place], "put a whole image in its place"
+            if examples.spans is not None:
+                name, remedy = f"The image at byte {examples.spans[place, 0]} of {name}", "prepare or copy it again"
             raise RunError(
-                f"{path} cannot be decoded ({formats.reason(error)}); put a whole image in its place and run the "
-                "command again, a training with --resume."
+                f"{name} cannot be decoded ({formats.reason(error)}); {remedy} and run the command again, a training "
+                "with --resume."
             ) from error
 
 
@@ -212,7 +215,8 @@ class _FileReader:
     def __init__(self, examples, transform):
         self.examples, self._transform = examples, transform
         with tf.device("/CPU:0"):
-            self._paths, self._labels = tf.constant(examples.paths), tf.constant(examples.labels)
+            self._labels = tf.constant(examples.labels)
+            self._paths = tf.constant(examples.paths) if examples.spans is None else None
 
     def batches(self, numbered, batch_size, seed):
         """Images and labels of a dataset of (number of the batch, places of its examples)."""
@@ -230,10 +234,16 @@ class _FileReader:
         return _mapped(tf.data.Dataset.zip(numbered, images), batch).prefetch(2)
 
     def _image(self, place, seed):
-        image, size = decode(tf.io.read_file(tf.gather(self._paths, place))), self.examples.image_size
+        image, size = decode(self._content(place)), self.examples.image_size
         if self.examples.distortion is None:
             return center(image, size)
         return distorted(image, size, seed, self.examples.distortion)
+
+    def _content(self, place):
+        if self._paths is not None:
+            return tf.io.read_file(tf.gather(self._paths, place))
+        # Deterministic kernels would call a stateful function one image after the other.
+        return tf.numpy_function(self.examples.content, [place], tf.string, stateful=False)
 
 
 def _mapped(dataset, function):

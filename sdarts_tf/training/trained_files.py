@@ -54,8 +54,7 @@ class TrainedFiles:
                 f"{self.data.name} in --data_dir={data_dir} has other classes than the {self.data.num_classes} that "
                 f"the network in {self.path} was trained for; name the folder it was trained from."
             )
-        examples = source.load(split, data_dir)
-        return examples if max_examples is None else examples.part(0, max_examples)
+        return source.load(split, data_dir, max_examples)
 
 
 def read(run_dir, checkpoint: str | None = None) -> TrainedFiles:

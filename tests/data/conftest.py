@@ -1,11 +1,19 @@
 """Writers of the layouts that users have on disk, independent of the readers."""
 
+import dataclasses
+import io
+import pathlib
 import pickle
+import shutil
 import struct
+import types
 
 import numpy as np
 import pytest
 import scipy.io
+from PIL import Image
+
+from sdarts_tf.data import sources
 
 
 def images_and_labels(count, num_classes, seed):
@@ -87,3 +95,86 @@ def parts():
 def writers():
     """Layout -> function (folder, data set, parts) that writes it."""
     return {"npz": write_npz, "binary": write_binary, "python": write_python, "mat": write_mat}
+
+
+@dataclasses.dataclass(frozen=True)
+class Imagenet:
+    """A small data set as tensorflow-datasets prepares `imagenet2012`; image n is of class n modulo 3.
+
+    Args:
+        data_dir: the folder that holds `imagenet2012/`.
+    """
+
+    data_dir: pathlib.Path
+    classes = ("n01440764", "n01443537", "n01484850")
+    splits = types.MappingProxyType({"train": range(14), "validation": range(14, 20)})
+
+    @property
+    def folder(self):
+        """Where its files lie."""
+        return self.data_dir / "imagenet2012" / "5.1.0"
+
+    @staticmethod
+    def jpeg(number):
+        """Noise of one of many sizes; every fourth is grey, every fifth has more bytes than its image needs."""
+        noise = np.random.RandomState(number).randint(0, 256, (30 + number, 60 - number, 3), np.uint8)
+        stream = io.BytesIO()
+        Image.fromarray(noise).convert("RGB" if number % 4 else "L").save(stream, "JPEG")
+        return stream.getvalue() + (b"\0\0" if number % 5 == 0 else b"")
+
+    def prepare(self, splits=("train", "validation"), **options):
+        """Stores splits in three files each."""
+        import tensorflow_datasets as tfds
+
+        image, classes = tfds.features.Image(encoding_format="jpeg"), tfds.features.ClassLabel(names=self.classes)
+        features = {"image": image, "label": classes, "file_name": tfds.features.Text()}
+        tfds.dataset_builders.store_as_tfds_dataset(
+            name="imagenet2012",
+            version="5.1.0",
+            features=tfds.features.FeaturesDict(features),
+            split_datasets={split: [self._keyed_record(number) for number in self.splits[split]] for split in splits},
+            data_dir=self.data_dir,
+            download_config=tfds.download.DownloadConfig(num_shards=3),
+            **options,
+        )
+
+    def _keyed_record(self, number):
+        name, image = f"{number}.JPEG", io.BytesIO(self.jpeg(number))
+        return name, {"image": image, "label": self.classes[number % 3], "file_name": name}
+
+    def numbers_of(self, examples):
+        """Which images the examples are, byte for byte."""
+        jpegs = {self.jpeg(number): number for numbers in self.splits.values() for number in numbers}
+        return [jpegs[examples.content(place)] for place in range(len(examples))]
+
+    @staticmethod
+    def overwrite(examples, place, content):
+        """Puts other bytes in the place of an image."""
+        with open(examples.paths[place], "r+b") as file:
+            file.seek(examples.spans[place, 0])
+            file.write(content)
+
+    def load(self, split="train", **options):
+        """The examples as a command loads them."""
+        source = sources.get("imagenet", str(self.data_dir), image_size=16)
+        return source.load(split, str(self.data_dir), **options)
+
+
+@pytest.fixture(scope="session")
+def imagenet(tmp_path_factory):
+    """Prepared, and not to be changed."""
+    imagenet = Imagenet(tmp_path_factory.mktemp("imagenet"))
+    imagenet.prepare()
+    return imagenet
+
+
+@pytest.fixture
+def own(imagenet, tmp_path):
+    """A copy that a test may damage."""
+    return Imagenet(shutil.copytree(imagenet.data_dir, tmp_path / "own"))
+
+
+@pytest.fixture
+def empty(tmp_path):
+    """Of which nothing is prepared yet."""
+    return Imagenet(tmp_path / "data")

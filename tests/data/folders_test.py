@@ -114,12 +114,6 @@ def test_a_wrong_layout_is_one_sentence_that_names_the_place(data_dir, name):
     assert "\n" not in str(caught.value)
 
 
-def test_records_of_tensorflow_datasets_are_not_read(tmp_path):
-    (tmp_path / "imagenet2012").mkdir()
-    with pytest.raises(InputError, match=r"has no folder train/ \(tensorflow-datasets' records are not read\)"):
-        sources.get("imagenet", str(tmp_path))
-
-
 @pytest.mark.parametrize(("data_dir", "message"), [(None, "--data_dir is missing"), ("/nowhere", "is not a folder")])
 def test_without_a_folder_the_layout_is_explained(data_dir, message):
     with pytest.raises(InputError, match=rf"{message}; name the folder that holds train/<class>/<image>"):
