@@ -7,8 +7,9 @@ import numpy as np
 
 from sdarts_tf.errors import InputError
 
-# Endings of what TensorFlow decodes; a file's content may be any of these formats, whatever its ending.
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
+# Endings of what TensorFlow decodes; a file's content may be any of these formats, whatever its ending. BMP is none of
+# them: TensorFlow takes the numbers of a palette's colors for gray levels.
+SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".webp")
 
 
 @dataclasses.dataclass(frozen=True)
