@@ -53,7 +53,7 @@ def test_each_export_is_a_version(exports):
 
 
 def test_labels_and_genotype_travel_along(exports, trained_run):
-    genotype = trained_network.load(trained_run).genotype
+    genotype = trained_files.read(trained_run).genotype
     for name, folder in exports.items():
         assets = folder / "assets" if name == "saved_model" else folder
         assert (assets / "labels.txt").read_text().splitlines() == list("0123456789")

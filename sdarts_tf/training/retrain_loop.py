@@ -110,7 +110,7 @@ class RetrainLoop(EpochLoop):
         for variable, value in zip(self.network.variables, trained.network.variables, strict=True):
             variable.assign(value)
         figures = {f"test_{name}": value for name, value in self.evaluate(examples).items()}
-        return {"checkpoint": trained.checkpoint, **figures}
+        return {"checkpoint": trained.files.checkpoint, **figures}
 
     def _batches(self, start, stop):
         return ((batch,) for batch in self.train_stream.batches(start, stop))

@@ -75,8 +75,9 @@ def test_figures_of_every_epoch(run):
 
 def test_the_test_figures_are_those_of_the_stored_network(run):
     trained = trained_network.load(run.run_dir)
-    assert trained.checkpoint == run.checkpoint == "best" and trained.data == sources.get("digits").description
-    top1, top5 = accuracies(trained.network, trained.data, "test")
+    files = trained.files
+    assert files.checkpoint == run.checkpoint == "best" and files.data == sources.get("digits").description
+    top1, top5 = accuracies(trained.network, files.data, "test")
     assert run.test_accuracy == pytest.approx(top1, abs=1e-6) and run.test_top5 == pytest.approx(top5, abs=1e-6)
     record = json.loads((run.run_dir / "retrain" / "result.json").read_text())
     assert record == {name: getattr(run, name) for name in record} and len(record) == 4
@@ -91,8 +92,8 @@ def test_best_is_the_epoch_with_the_highest_validation_accuracy(run):
 
 def test_the_held_out_images_are_the_last(run):
     trained = trained_network.load(run.run_dir, "last")
-    examples = sources.get("digits").load("train").part(80, 100)
-    logits = trained.network(((examples.images / 255 - trained.data.mean) / trained.data.std).astype(np.float32))
+    examples, data = sources.get("digits").load("train").part(80, 100), trained.files.data
+    logits = trained.network(((examples.images / 255 - data.mean) / data.std).astype(np.float32))
     expected = lines(run.run_dir / "retrain" / "metrics.jsonl")[-1]["valid_accuracy"]
     assert (logits.numpy().argmax(axis=1) == examples.labels).mean() == pytest.approx(expected, abs=1e-6)
 
@@ -133,7 +134,7 @@ def test_photos_of_three_classes(tmp_path):
     result = retrain(RetrainConfig(genotype="c10_s2_pgd", run_dir=str(tmp_path / "run"), **settings))
     assert result.test_top5 is None and result.test_loss > 0
     assert result.test_accuracy * 12 == pytest.approx(round(result.test_accuracy * 12), abs=1e-4)
-    assert trained_network.load(tmp_path / "run").data.label_names == ("a", "b", "c")
+    assert trained_network.load(tmp_path / "run").files.data.label_names == ("a", "b", "c")
     resumed = RetrainConfig(run_dir=str(tmp_path / "run"), resume=True)
     (tmp_path / "train" / "a" / "0.jpg").unlink()
     with pytest.raises(InputError, match="began with 12 training images and finds 11 now; give it the same files"):
