@@ -43,7 +43,9 @@ def _measure(config, examples) -> Evaluation:
 
     trained = trained_network.load(config.run_dir, config.checkpoint)
     network, files, data = trained.network, trained.files, trained.files.data
-    scores = accuracy.measure(examples.labels, accuracy.predict(network, examples, data, config.batch_size))
+    # The training's test used batches of this size, and noise depends on it.
+    batch_size = files.config.batch_size if config.batch_size is None else config.batch_size
+    scores = accuracy.measure(examples.labels, accuracy.predict(network, examples, data, batch_size))
     parameters = cost.count_parameters(network)
     return Evaluation(
         dataset=data.name,

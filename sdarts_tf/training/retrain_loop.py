@@ -71,7 +71,8 @@ class RetrainLoop(EpochLoop):
             optimizer=step.optimizer.state,
             num_examples=self._num_examples,
         )
-        self._evaluate = Evaluation(lambda images, seed: self.network(images, seed=seed), ranks=ranks(source))
+        # Without a seed, as `analysis.accuracy` and exported models call it: noise is the same in every batch.
+        self._evaluate = Evaluation(lambda images, seed: self.network(images), ranks=ranks(source))
 
     def checkpoint_bytes(self) -> int:
         """Size of one checkpoint: the weights with their velocities, and once more for `best` and `last`."""

@@ -12,9 +12,10 @@ from PIL import Image
 
 from sdarts_tf import command_line, spaces
 from sdarts_tf import config as configuration
-from sdarts_tf.config import RetrainConfig, SearchConfig
+from sdarts_tf.config import EvaluateConfig, RetrainConfig, SearchConfig
 from sdarts_tf.data import sources
 from sdarts_tf.errors import InputError, RunError
+from sdarts_tf.evaluate import evaluate
 from sdarts_tf.genotypes import published
 from sdarts_tf.retrain import retrain
 from sdarts_tf.training import trained_network
@@ -96,6 +97,18 @@ def test_the_held_out_images_are_the_last(run):
     logits = trained.network(((examples.images / 255 - data.mean) / data.std).astype(np.float32))
     expected = lines(run.run_dir / "retrain" / "metrics.jsonl")[-1]["valid_accuracy"]
     assert (logits.numpy().argmax(axis=1) == examples.labels).mean() == pytest.approx(expected, abs=1e-6)
+
+
+def test_evaluation_repeats_the_test_of_a_network_with_noise(tmp_path):
+    """To the digit, though noise is drawn in both, from a seed of its own in every training."""
+    record = _genotype(
+        cells={"normal": [["sep_conv_3x3", 0, 2], ["noise", 1, 2]]}, outputs={"normal": [2], "reduce": [2]}
+    )
+    (tmp_path / "genotype.json").write_text(json.dumps(record))
+    settings = DIGITS | {"genotype": str(tmp_path / "genotype.json"), "epochs": 1, "seed": 3}
+    result = retrain(RetrainConfig(run_dir=str(tmp_path / "run"), **settings))
+    evaluation = evaluate(EvaluateConfig(run_dir=str(tmp_path / "run")))
+    assert (evaluation.top_1, evaluation.top_5) == (result.test_accuracy, result.test_top5)
 
 
 def test_saved_flags_reproduce_the_run(run, tmp_path):
