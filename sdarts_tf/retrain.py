@@ -67,7 +67,7 @@ def retrain(config: RetrainConfig) -> RetrainResult:
         config = directory.resumed_config(config)
         genotype = Genotype.load(directory.path / "genotype.json")
     else:
-        directory.require_unused()
+        directory.require_unused(("genotype.json", "data.json"))
         config = handover.complete(config)
         genotype = published.find(config.genotype)
     handover.check_space(genotype, config.genotype)
