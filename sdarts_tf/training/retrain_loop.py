@@ -59,7 +59,7 @@ class RetrainLoop(EpochLoop):
             auxiliary_weight=config.auxiliary_weight,
             label_smoothing=config.label_smoothing,
         )
-        self._num_examples = tf.Variable(len(train), dtype=tf.int64, trainable=False)
+        self._checksum = tf.Variable(examples.checksum(), dtype=tf.int64, trainable=False)
         super().__init__(
             config,
             directory,
@@ -69,7 +69,7 @@ class RetrainLoop(EpochLoop):
             progress_console=progress_console,
             network=self.network,
             optimizer=step.optimizer.state,
-            num_examples=self._num_examples,
+            examples_checksum=self._checksum,
         )
         # Without a seed, as `analysis.accuracy` and exported models call it: noise is the same in every batch.
         self._evaluate = Evaluation(lambda images, seed: self.network(images), ranks=ranks(source))
@@ -83,15 +83,15 @@ class RetrainLoop(EpochLoop):
 
         Raises:
             Interrupted: after SIGINT or SIGTERM; the state is saved.
-            InputError: the run began with another number of images.
+            InputError: the run began with other images, as their number, labels and files' names show.
             RunError: the loss is not finite any more, an image cannot be decoded, or the disk is full.
         """
-        present = int(self._num_examples.numpy())
+        present = int(self._checksum.numpy())
         self.restore()
-        if int(self._num_examples.numpy()) != present:
+        if int(self._checksum.numpy()) != present:
             raise InputError(
-                f"The run in {self.directory.run_dir} began with {int(self._num_examples.numpy())} training images and "
-                f"finds {present} now; give it the same files again, or start another run."
+                f"The run in {self.directory.run_dir} began with other training images than it finds now in "
+                f"--data_dir={self.config.data_dir}; give it the same files again, or start another run."
             )
         self.train()
 

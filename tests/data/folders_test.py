@@ -1,5 +1,7 @@
 """Photos in class folders: what is found, what a user reads when it is not, and what a network sees."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -60,6 +62,16 @@ def test_labels_belong_to_their_folders_and_the_order_is_mixed_and_fixed(tmp_pat
     # The first half of 40 mixed photos has between 5 and 15 of each class, but for one order in a thousand.
     assert 5 <= examples.labels[:20].sum() <= 15
     np.testing.assert_array_equal(folders.read("train", tmp_path, image_size=8).paths, examples.paths)
+
+
+def test_a_checksum_tells_files_and_labels_but_not_where_they_lie(data_dir, tmp_path_factory):
+    examples = folders.read("train", data_dir, image_size=8)
+    moved = folders.read("train", data_dir.rename(tmp_path_factory.mktemp("moved") / "photos"), image_size=8)
+    assert moved.paths[0] != examples.paths[0] and moved.checksum() == examples.checksum()
+    renamed = np.array([path.replace("/dog/1.png", "/dog/7.png") for path in examples.paths])
+    others = [{"paths": renamed}, {"paths": examples.paths[::-1]}, {"labels": 1 - examples.labels}]
+    checksums = {dataclasses.replace(examples, **other).checksum() for other in others}
+    assert len(checksums | {examples.checksum(), examples.part(0, 5).checksum()}) == 5
 
 
 def test_the_test_folder_comes_before_val_if_it_has_classes(data_dir):
