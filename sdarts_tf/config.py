@@ -277,7 +277,9 @@ class EvaluateConfig:
     )
     split: str = setting("test", "images it is evaluated on", choices=("test", "train"))
     data_dir: str | None = setting(None, "folder with the data set's files; default the one it was trained from")
-    batch_size: int = setting(64, "images that are evaluated together", unit="images", minimum=1)
+    batch_size: int | None = setting(
+        None, "images that are evaluated together; default as many as in training", unit="images", minimum=1
+    )
     max_examples: int | None = setting(
         None, "use only the first examples of the split; default all", unit="images", minimum=1
     )

@@ -32,22 +32,26 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
     with command_line.native_output_held():  # tensorflow-datasets, if it is needed, imports TensorFlow
         examples = files.examples(config.split, config.data_dir, config.max_examples)
     command_line.quiet_tensorflow()
-    evaluation = _measure(config, files, examples)
+    evaluation = _measure(config, examples)
     _write(evaluation, files)
     return evaluation
 
 
-def _measure(config, files: TrainedFiles, examples) -> Evaluation:
+def _measure(config, examples) -> Evaluation:
     from sdarts_tf.analysis import accuracy, cost
     from sdarts_tf.training import trained_network
 
-    network, data = trained_network.load(config.run_dir, config.checkpoint).network, files.data
-    scores = accuracy.measure(examples.labels, accuracy.predict(network, examples, data, config.batch_size))
+    trained = trained_network.load(config.run_dir, config.checkpoint)
+    network, files, data = trained.network, trained.files, trained.files.data
+    # The training's test used batches of this size, and noise depends on it.
+    batch_size = files.config.batch_size if config.batch_size is None else config.batch_size
+    scores = accuracy.measure(examples.labels, accuracy.predict(network, examples, data, batch_size))
     parameters = cost.count_parameters(network)
     return Evaluation(
         dataset=data.name,
         split=config.split,
         checkpoint=files.checkpoint,
+        epoch=files.epoch,
         images=scores.images,
         top_1=scores.top_1,
         top_5=scores.top_5,

@@ -12,7 +12,7 @@ from sdarts_tf.data.description import DataDescription
 from sdarts_tf.errors import InputError
 from sdarts_tf.genotypes import published
 from sdarts_tf.genotypes.genotype import Genotype
-from sdarts_tf.training import handover
+from sdarts_tf.training import handover, trained_files
 from sdarts_tf.training.run_directory import RunDirectory
 
 
@@ -62,12 +62,12 @@ def retrain(config: RetrainConfig) -> RetrainResult:
         ('last', True)
     """
     config = dataclasses.replace(config, run_dir=handover.run_dir(config))
-    directory = RunDirectory(config.run_dir, "retrain", what="a trained network")
+    directory = RunDirectory(config.run_dir, trained_files.FOLDER, what="a trained network")
     if config.resume:
         config = directory.resumed_config(config)
         genotype = Genotype.load(directory.path / "genotype.json")
     else:
-        directory.require_unused()
+        directory.require_unused(("genotype.json", "data.json"))
         config = handover.complete(config)
         genotype = published.find(config.genotype)
     handover.check_space(genotype, config.genotype)
@@ -99,7 +99,7 @@ def main(config: RetrainConfig) -> None:
     result = retrain(config)
     top5 = "" if result.test_top5 is None else f", top-5 {result.test_top5:.2%}"
     print(f"Test accuracy: {result.test_accuracy:.2%}{top5}, loss {result.test_loss:.4f} ({result.checkpoint} weights)")
-    print(f"Trained network: {result.run_dir / 'retrain'}")
+    print(f"Trained network: {result.run_dir / trained_files.FOLDER}")
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ def write_trained_run():
     from sdarts_tf.config import RetrainConfig
     from sdarts_tf.data import sources
     from sdarts_tf.genotypes import published
-    from sdarts_tf.training import trained_network
+    from sdarts_tf.training import trained_files, trained_network
 
     def write(run_dir, *, steps=0, genotype="c10_s5_random", **settings):
         source, genotype = sources.get("digits"), published.get(genotype)
@@ -55,7 +55,7 @@ def write_trained_run():
         network = trained_network.build(genotype, config, source.description)
         if steps:
             _train(network, source, steps)
-        path = run_dir / trained_network.FOLDER
+        path = run_dir / trained_files.FOLDER
         path.mkdir(parents=True)
         (path / "config.json").write_text(configuration.to_json(config))
         (path / "genotype.json").write_text(genotype.to_json())

@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 
 from sdarts_tf import command_line
+from sdarts_tf.analysis.evaluation import Evaluation
 from sdarts_tf.config import ExportConfig
 from sdarts_tf.data import sources
 from sdarts_tf.data.augment import normalize
@@ -53,7 +54,7 @@ def test_each_export_is_a_version(exports):
 
 
 def test_labels_and_genotype_travel_along(exports, trained_run):
-    genotype = trained_network.load(trained_run).genotype
+    genotype = trained_files.read(trained_run).genotype
     for name, folder in exports.items():
         assets = folder / "assets" if name == "saved_model" else folder
         assert (assets / "labels.txt").read_text().splitlines() == list("0123456789")
@@ -105,6 +106,20 @@ def test_the_card_knows_the_accuracy(trained_run, tmp_path):
     (files.path / "result.json").write_text('{"checkpoint": "last", "test_accuracy": 0.5, "test_top5": null}')
     assert model_card.accuracy(files) == "Top-1 50.00 %, on the test split."
     assert model_card.accuracy(dataclasses.replace(files, checkpoint="best")).startswith("Not measured")
+
+
+def test_the_card_has_no_accuracy_of_earlier_weights(trained_run, tmp_path):
+    """A training that was evaluated, and then went on, keeps the name of its checkpoint and its evaluation.json."""
+    run = shutil.copytree(trained_run, tmp_path / "run")
+    files = trained_files.read(run)
+    figures = {"images": 8, "top_1": 0.25, "top_5": 0.5, "class_accuracy": {}, "confusion": [], "latency": {}}
+    cost = {"parameters": 1, "auxiliary_parameters": 0, "multiply_adds": 1, "device": "CPU"}
+    weights = {"checkpoint": "last", "epoch": files.epoch}
+    evaluated = Evaluation(dataset="digits", split="test", **weights, **figures, **cost)
+    (files.path / "evaluation.json").write_text(evaluated.to_json())
+    assert model_card.accuracy(files) == "Top-1 25.00 %, top-5 50.00 %, on 8 images of the test split."
+    trained_network.save(files.path, "last", trained_network.load(run).network, files.epoch + 1)
+    assert model_card.accuracy(trained_files.read(run)).startswith("Not measured")
 
 
 def test_a_mismatch_leaves_nothing(trained_run, tmp_path, monkeypatch):

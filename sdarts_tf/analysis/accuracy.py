@@ -37,10 +37,10 @@ def predict(network: keras.Model, examples: Examples | FileExamples, data: DataD
     """Logits `[n, num_classes]` of all examples, in their order, as a NumPy array.
 
     Args:
-        network: called with normalized images, in evaluation mode.
+        network: called with normalized images, in evaluation mode and without a seed: noise is the same in every batch.
         examples: at least one.
         data: how pixels are normalized.
-        batch_size: images that are computed together.
+        batch_size: images that are computed together; with noise the logits depend on it.
     """
     forward = tf.function(network)
     batches = sweep(examples, batch_size, Augmentation(data.mean, data.std), seed=(0, 0))

@@ -11,7 +11,7 @@ class Evaluation:
 
     Args:
         dataset, split: the images it was evaluated on.
-        checkpoint: the weights, `"best"` or `"last"`.
+        checkpoint, epoch: the weights, `"best"` or `"last"`, and the epoch after which they were saved.
         images: number of images.
         top_1, top_5: accuracy, 0 to 1; `top_5` is None with five classes or fewer.
         class_accuracy: class -> top-1 accuracy of its images; None for a class without images.
@@ -25,10 +25,11 @@ class Evaluation:
     Example:
         >>> figures = {"top_1": 0.75, "top_5": None, "class_accuracy": {"cat": 0.5, "dog": 1.0}}
         >>> cost = {"parameters": 10, "auxiliary_parameters": 0, "multiply_adds": 5, "latency": {1: 0.002}}
-        >>> rest = {"split": "test", "checkpoint": "last", "confusion": [[1, 1], [0, 2]], "device": "CPU, 2 threads"}
-        >>> evaluation = Evaluation(dataset="pets", images=4, **figures, **cost, **rest)
+        >>> weights = {"checkpoint": "last", "epoch": 9}
+        >>> rest = {"split": "test", "confusion": [[1, 1], [0, 2]], "device": "CPU, 2 threads"}
+        >>> evaluation = Evaluation(dataset="pets", images=4, **weights, **figures, **cost, **rest)
         >>> print(evaluation.to_table().splitlines()[0])
-        pets, test split, 4 images, checkpoint last
+        pets, test split, 4 images, checkpoint last of epoch 9
         >>> Evaluation.from_json(evaluation.to_json()) == evaluation
         True
     """
@@ -36,6 +37,7 @@ class Evaluation:
     dataset: str
     split: str
     checkpoint: str
+    epoch: int
     images: int
     top_1: float
     top_5: float | None
@@ -74,7 +76,8 @@ class Evaluation:
         ]
         classes = [(name, _percent(share)) for name, share in self.class_accuracy.items()]
         width = max(len(name) for name, _ in rows + classes)
-        lines = [f"{self.dataset}, {self.split} split, {self.images:,} images, checkpoint {self.checkpoint}", ""]
+        weights = f"checkpoint {self.checkpoint} of epoch {self.epoch}"
+        lines = [f"{self.dataset}, {self.split} split, {self.images:,} images, {weights}", ""]
         lines += [f"{name:{width}}  {value}" for name, value in rows]
         lines += ["", "accuracy by class"]
         lines += [f"{name:{width}}  {value}" for name, value in classes]

@@ -10,7 +10,7 @@ _JITTER, _HUE_JITTER = 0.4, 0.2
 
 
 def decode(content):
-    """uint8 `[H, W, 3]` of a JPEG, PNG, BMP or GIF file's bytes; grey, CMYK and transparent ones become RGB."""
+    """uint8 `[H, W, 3]` of a JPEG, PNG, GIF or WebP file's bytes; grey, CMYK and transparent ones become RGB."""
     image = tf.io.decode_image(content, channels=3, expand_animations=False)
     return tf.ensure_shape(image, [None, None, 3])
 
@@ -31,9 +31,16 @@ def center(image, size):
     """
     sides = tf.cast(tf.shape(image)[:2], tf.float32)
     target = tf.round(sides * (round(size * _SHORTER_SIDE) / tf.reduce_min(sides)))
-    image = _resize(image, tf.cast(target, tf.int32))
-    start = (tf.shape(image)[:2] - size) // 2
-    return _to_uint8(tf.ensure_shape(image[start[0] : start[0] + size, start[1] : start[1] + size], [size, size, 3]))
+    # What tf.image.resize calls, but for the square alone: all of a resized panorama might not fit into memory.
+    square = tf.raw_ops.ScaleAndTranslate(
+        images=image[tf.newaxis],
+        size=[size, size],
+        scale=target / sides,
+        translation=-tf.floor((target - size) / 2),
+        kernel_type="triangle",
+        antialias=True,
+    )
+    return _to_uint8(tf.ensure_shape(square[0], [size, size, 3]))
 
 
 def distorted(image, size, seed, distortion: Distortion):

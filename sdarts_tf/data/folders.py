@@ -1,14 +1,17 @@
 """Photos in class folders: what is found there, without decoding any. Imports no TensorFlow."""
 
 import dataclasses
+import os
 import pathlib
+import zlib
 
 import numpy as np
 
 from sdarts_tf.errors import InputError
 
-# Endings of what TensorFlow decodes; a file's content may be any of these formats, whatever its ending.
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
+# Endings of what TensorFlow decodes; a file's content may be any of these formats, whatever its ending. BMP is none of
+# them: TensorFlow takes the numbers of a palette's colors for gray levels.
+SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".webp")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,6 +55,11 @@ class FileExamples:
 
     def __len__(self):
         return len(self.labels)
+
+    def checksum(self) -> int:
+        """32 bits that change with the labels, the names of the files or their order, not with where they lie."""
+        names = "\n".join("/".join(path.rsplit(os.sep, 2)[-2:]) for path in self.paths.tolist())
+        return zlib.crc32(names.encode("utf-8", "surrogateescape"), zlib.crc32(self.labels.tobytes()))
 
     def part(self, start: int, stop: int | None) -> "FileExamples":
         """The examples `start` to `stop - 1`, or to the last."""

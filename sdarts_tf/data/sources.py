@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import zlib
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -31,6 +32,10 @@ class Examples:
 
     def __len__(self):
         return len(self.labels)
+
+    def checksum(self) -> int:
+        """32 bits that change with the labels or their order."""
+        return zlib.crc32(self.labels.tobytes())
 
     def part(self, start: int, stop: int | None) -> "Examples":
         """The examples `start` to `stop - 1`, or to the last, without a copy."""

@@ -70,7 +70,8 @@ def accuracy(files: TrainedFiles) -> str:
     """What evaluation, or else the test at the end of training, found for this checkpoint; one paragraph."""
     with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
         found = Evaluation.from_json(_read(files.path / "evaluation.json"))
-        if (found.split, found.checkpoint) == ("test", files.checkpoint):
+        # A training that went on since then has other weights under the same name.
+        if (found.split, found.checkpoint, found.epoch) == ("test", files.checkpoint, files.epoch):
             return _sentence(found.top_1, found.top_5, f"{found.images:,} images of the test split")
     with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
         result = json.loads(_read(files.path / "result.json"))

@@ -19,18 +19,23 @@ def run_dir(config: RetrainConfig) -> str:
     Example:
         >>> run_dir(RetrainConfig(genotype="found/DARTS_V2.json", seed=3))
         'runs/DARTS_V2-cifar10-3'
+        >>> run_dir(RetrainConfig(genotype="runs/rs-s3-svhn-2/genotype.json", dataset="svhn"))
+        'runs/rs-s3-svhn-2-svhn-0'
     """
     if config.run_dir is not None:
         return config.run_dir
     if config.genotype is None:
         raise InputError("--run_dir or --genotype is needed: a finished search, or a cell to train; --help explains.")
-    return str(
-        pathlib.Path("runs") / f"{pathlib.Path(config.genotype).stem}-{config.dataset or 'cifar10'}-{config.seed}"
-    )
+    path = pathlib.Path(config.genotype)
+    # Every search calls its genotype the same.
+    name = path.absolute().parent.name if path.name == "genotype.json" else path.stem
+    return str(pathlib.Path("runs") / f"{name}-{config.dataset or 'cifar10'}-{config.seed}")
 
 
 def complete(config: RetrainConfig) -> RetrainConfig:
     """The settings, in which genotype, data set and data folder are the search's where they were left open.
+
+    The data folder is that of the search's data set: for another one it stays open.
 
     Args:
         config: its `run_dir` is given.
@@ -40,14 +45,18 @@ def complete(config: RetrainConfig) -> RetrainConfig:
     """
     folder = pathlib.Path(config.run_dir)
     found = {"genotype": str(folder / "genotype.json"), "dataset": "cifar10", "data_dir": None}
+    searched = (folder / "config.json").is_file()
     if config.genotype is None and not (folder / "genotype.json").is_file():
+        finish = f"finish its search (python -m sdarts_tf.search --resume --run_dir={folder})"
         raise InputError(
-            f"--run_dir={folder} holds no genotype.json; finish its search (python -m sdarts_tf.search --resume "
-            f"--run_dir={folder}), or add --genotype."
+            f"--run_dir={folder} holds no genotype.json; {finish if searched else 'name the folder of a search'}, or "
+            "add --genotype."
         )
-    if (folder / "config.json").is_file():
+    if searched:
         search = configuration.from_json(SearchConfig, (folder / "config.json").read_text(encoding="utf-8"))
-        found |= {"dataset": search.dataset, "data_dir": search.data_dir}
+        found["dataset"] = search.dataset
+        if config.dataset in (None, search.dataset):
+            found["data_dir"] = search.data_dir
     left_open = {name: value for name, value in found.items() if getattr(config, name) is None}
     return dataclasses.replace(config, **left_open)
 

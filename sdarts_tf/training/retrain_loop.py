@@ -59,7 +59,7 @@ class RetrainLoop(EpochLoop):
             auxiliary_weight=config.auxiliary_weight,
             label_smoothing=config.label_smoothing,
         )
-        self._num_examples = tf.Variable(len(train), dtype=tf.int64, trainable=False)
+        self._checksum = tf.Variable(examples.checksum(), dtype=tf.int64, trainable=False)
         super().__init__(
             config,
             directory,
@@ -69,9 +69,10 @@ class RetrainLoop(EpochLoop):
             progress_console=progress_console,
             network=self.network,
             optimizer=step.optimizer.state,
-            num_examples=self._num_examples,
+            examples_checksum=self._checksum,
         )
-        self._evaluate = Evaluation(lambda images, seed: self.network(images, seed=seed), ranks=ranks(source))
+        # Without a seed, as `analysis.accuracy` and exported models call it: noise is the same in every batch.
+        self._evaluate = Evaluation(lambda images, seed: self.network(images), ranks=ranks(source))
 
     def checkpoint_bytes(self) -> int:
         """Size of one checkpoint: the weights with their velocities, and once more for `best` and `last`."""
@@ -82,15 +83,15 @@ class RetrainLoop(EpochLoop):
 
         Raises:
             Interrupted: after SIGINT or SIGTERM; the state is saved.
-            InputError: the run began with another number of images.
+            InputError: the run began with other images, as their number, labels and files' names show.
             RunError: the loss is not finite any more, an image cannot be decoded, or the disk is full.
         """
-        present = int(self._num_examples.numpy())
+        present = int(self._checksum.numpy())
         self.restore()
-        if int(self._num_examples.numpy()) != present:
+        if int(self._checksum.numpy()) != present:
             raise InputError(
-                f"The run in {self.directory.run_dir} began with {int(self._num_examples.numpy())} training images and "
-                f"finds {present} now; give it the same files again, or start another run."
+                f"The run in {self.directory.run_dir} began with other training images than it finds now in "
+                f"--data_dir={self.config.data_dir}; give it the same files again, or start another run."
             )
         self.train()
 
@@ -110,7 +111,7 @@ class RetrainLoop(EpochLoop):
         for variable, value in zip(self.network.variables, trained.network.variables, strict=True):
             variable.assign(value)
         figures = {f"test_{name}": value for name, value in self.evaluate(examples).items()}
-        return {"checkpoint": trained.checkpoint, **figures}
+        return {"checkpoint": trained.files.checkpoint, **figures}
 
     def _batches(self, start, stop):
         return ((batch,) for batch in self.train_stream.batches(start, stop))

@@ -7,7 +7,7 @@ import os
 import pathlib
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from sdarts_tf import config as configuration
 from sdarts_tf.errors import InputError
@@ -33,14 +33,21 @@ class RunDirectory:
         self.path = self.run_dir / subfolder
         self.checkpoints, self.events = self.path / "checkpoints", self.path / "events"
 
-    def require_unused(self) -> None:
-        """Raises InputError unless the folder is missing or empty."""
+    def require_unused(self, files: Collection[str] = ()) -> None:
+        """Raises InputError unless the folder is missing, empty, or what a killed `create` left behind.
+
+        Args:
+            files: names of the further files that `create` will get.
+        """
         if (self.path / "config.json").exists():
             raise InputError(
                 f"--run_dir={self.run_dir} already holds {self._what}; add --resume to go on with it, or name another "
                 "folder."
             )
-        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+        created = {*files, "run.flags", "config.json"}
+        if self.path.exists() and not (
+            self.path.is_dir() and {_final(path) for path in self.path.iterdir()} <= created
+        ):
             raise InputError(f"{self.path} exists and is not {self._what}; name another --run_dir.")
 
     def create(self, config, flags: str, *, checkpoint_bytes: int, files: Mapping[str, str] | None = None) -> None:
@@ -115,6 +122,11 @@ class RunDirectory:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
             raise
+
+
+def _final(path):
+    """The name of a file, also of one that `write` has not renamed yet."""
+    return path.name[1:].rpartition(".")[0] if path.name.startswith(".") else path.name
 
 
 class Records:

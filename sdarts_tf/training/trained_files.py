@@ -1,5 +1,6 @@
 """The files of a trained network, `<run>/retrain/`, as far as they are read without TensorFlow."""
 
+import contextlib
 import dataclasses
 import pathlib
 
@@ -25,6 +26,7 @@ class TrainedFiles:
         config: how it was trained.
         data: classes, input shape and normalization.
         checkpoint: name of the folder with the weights, `"best"` or `"last"`.
+        epoch: after which the weights were saved, counted from 1.
     """
 
     path: pathlib.Path
@@ -32,6 +34,7 @@ class TrainedFiles:
     config: RetrainConfig
     data: DataDescription
     checkpoint: str
+    epoch: int
 
     def examples(
         self, split: str, data_dir: str | None = None, max_examples: int | None = None
@@ -77,9 +80,16 @@ def read(run_dir, checkpoint: str | None = None) -> TrainedFiles:
     genotype, data = Genotype.load(path / "genotype.json"), DataDescription.load(path / "data.json")
     names = CHECKPOINTS if checkpoint is None else (checkpoint,)
     for name in names:
-        if (path / name / "checkpoint").is_file():  # TensorFlow's list of the checkpoints in a folder
-            return TrainedFiles(path, genotype, config, data, name)
+        epoch = _epoch(path / name / "checkpoint")
+        if epoch is not None:
+            return TrainedFiles(path, genotype, config, data, name, epoch)
     raise InputError(
         f"{path} holds no {' and no '.join(names)} checkpoint; finish at least one epoch of training, or run "
         f"python -m sdarts_tf.retrain --resume --run_dir={run_dir}."
     )
+
+
+def _epoch(path):
+    """The number in TensorFlow's list of the checkpoints in a folder, which names the latest first; None if none."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        return int(path.read_text(encoding="utf-8").splitlines()[0].rstrip('"').rpartition("-")[2])

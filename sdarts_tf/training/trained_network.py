@@ -13,30 +13,21 @@ from sdarts_tf.genotypes.genotype import Genotype
 from sdarts_tf.spaces.darts_network import auxiliary_fits
 from sdarts_tf.training import trained_files
 from sdarts_tf.training.checkpoint import Checkpoints
-
-FOLDER = trained_files.FOLDER
+from sdarts_tf.training.trained_files import TrainedFiles
 
 
 @dataclasses.dataclass(frozen=True)
 class TrainedNetwork:
-    """A network and what belongs to it.
+    """A network and the files that it was read from.
 
     Args:
         network: called as `network(images)` -> logits `[N, num_classes]`, with `images` float32 `[N, H, W, 3]` as
-            `data` says; evaluation mode by default.
-        genotype: its architecture.
-        config: how it was trained.
-        data: classes, input shape and normalization.
-        checkpoint: `"best"` (on held-out images) or `"last"`.
-        path: the folder `<run>/retrain`.
+            `files.data` says; evaluation mode by default.
+        files: what describes it.
     """
 
     network: keras.Model
-    genotype: Genotype
-    config: RetrainConfig
-    data: DataDescription
-    checkpoint: str
-    path: pathlib.Path
+    files: TrainedFiles
 
 
 def build(genotype: Genotype, config: RetrainConfig, data: DataDescription) -> keras.Model:
@@ -74,7 +65,7 @@ def load(run_dir, checkpoint: str | None = None) -> TrainedNetwork:
     network = build(files.genotype, files.config, files.data)
     if not Checkpoints(files.path / files.checkpoint, network=network).restore():
         raise InputError(f"{files.path / files.checkpoint} names no checkpoint; train the network again.")
-    return TrainedNetwork(network, files.genotype, files.config, files.data, files.checkpoint, files.path)
+    return TrainedNetwork(network, files)
 
 
 def save(path, name: str, network: keras.Model, number: int) -> None:

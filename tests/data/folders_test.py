@@ -1,5 +1,7 @@
 """Photos in class folders: what is found, what a user reads when it is not, and what a network sees."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -60,6 +62,16 @@ def test_labels_belong_to_their_folders_and_the_order_is_mixed_and_fixed(tmp_pat
     # The first half of 40 mixed photos has between 5 and 15 of each class, but for one order in a thousand.
     assert 5 <= examples.labels[:20].sum() <= 15
     np.testing.assert_array_equal(folders.read("train", tmp_path, image_size=8).paths, examples.paths)
+
+
+def test_a_checksum_tells_files_and_labels_but_not_where_they_lie(data_dir, tmp_path_factory):
+    examples = folders.read("train", data_dir, image_size=8)
+    moved = folders.read("train", data_dir.rename(tmp_path_factory.mktemp("moved") / "photos"), image_size=8)
+    assert moved.paths[0] != examples.paths[0] and moved.checksum() == examples.checksum()
+    renamed = np.array([path.replace("/dog/1.png", "/dog/7.png") for path in examples.paths])
+    others = [{"paths": renamed}, {"paths": examples.paths[::-1]}, {"labels": 1 - examples.labels}]
+    checksums = {dataclasses.replace(examples, **other).checksum() for other in others}
+    assert len(checksums | {examples.checksum(), examples.part(0, 5).checksum()}) == 5
 
 
 def test_the_test_folder_comes_before_val_if_it_has_classes(data_dir):
@@ -134,7 +146,7 @@ def test_an_image_size_is_for_photos_only():
     [
         *[("RGB", "jpg", True), ("CMYK", "jpg", True), ("L", "jpg", False)],
         *[("RGB", "png", True), ("RGBA", "png", True), ("P", "png", True), ("L", "png", False), ("LA", "png", False)],
-        *[("RGB", "bmp", True), ("RGB", "gif", True)],
+        *[("RGB", "gif", True), ("RGB", "webp", True), ("RGBA", "webp", True)],
     ],
 )
 def test_every_kind_of_image_becomes_rgb(tmp_path, mode, ending, colored):
@@ -144,7 +156,14 @@ def test_every_kind_of_image_becomes_rgb(tmp_path, mode, ending, colored):
     # A palette of the web's colors is coarse; gray levels are Pillow's .299 R + .587 G + .114 B.
     for column, color in ((10, RED), (50, BLUE)):
         expected = color if colored else [np.dot(color, (0.299, 0.587, 0.114))] * 3
-        np.testing.assert_allclose(image[20, column], expected, atol=30 if mode == "P" else 2)
+        np.testing.assert_allclose(image[20, column], expected, atol=30 if mode == "P" else 4)
+
+
+def test_bmp_is_refused(data_dir):
+    """TensorFlow decodes a palette's image to wrong colors, without an error."""
+    photo().convert("P").save(data_dir / "train" / "cat" / "3.bmp")
+    with pytest.raises(InputError, match=r"/train/cat/3\.bmp is no image; remove it, or give it the ending \.jpg, "):
+        folders.read("train", data_dir, image_size=8)
 
 
 def test_evaluation_sees_the_middle():
@@ -160,6 +179,28 @@ def test_evaluation_sees_the_middle():
 @pytest.mark.parametrize("shape", [(20, 90), (90, 20), (5, 5), (37, 41)])
 def test_evaluation_of_any_shape(shape):
     assert decoding.center(tf.fill([*shape, 3], tf.constant(7, tf.uint8)), 32).numpy().tolist() == [[[7] * 3] * 32] * 32
+
+
+@pytest.mark.parametrize("shape", [(40, 50), (97, 41), (24, 24), (25, 33), (375, 500), (28, 28)])
+def test_evaluation_resizes_the_photo_and_cuts_out_the_middle(shape):
+    """Enlarged, reduced, and at a scale of 1."""
+    image = tf.constant(np.random.RandomState(0).randint(0, 256, (*shape, 3), np.uint8))
+    sides = [round(side * 32 / min(shape)) for side in shape]
+    top, left = ((side - 28) // 2 for side in sides)
+    resized = tf.image.resize(image, sides, antialias=True)[top : top + 28, left : left + 28]
+    np.testing.assert_allclose(decoding.center(image, 28), resized, atol=1)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_evaluation_of_a_line_enlarges_its_middle_alone(axis):
+    """Of 4000 pixels, enlarged to 256 each, 224 around the border of the middle two are seen; all would be 3 GB."""
+    line = np.zeros(4000, np.uint8)
+    line[2000:] = 200
+    image = np.expand_dims(np.stack([line] * 3, axis=-1), 1 - axis)
+    middle = decoding.center(tf.constant(image), 224).numpy()
+    ramp = 200 * (0.5 + (np.arange(224) + 0.5 - 112) / 256)
+    np.testing.assert_allclose(middle.take(100, axis=1 - axis), np.stack([ramp] * 3, axis=-1), atol=1)
+    assert (middle == middle.take([0], axis=1 - axis)).all()
 
 
 def test_random_cuts_have_the_area_and_ratio_of_the_recipe():

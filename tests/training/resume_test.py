@@ -29,6 +29,7 @@ class Command:
         kills: how often it is killed.
         signals: which ask it to stop.
         results: files that must be equal at the end.
+        weights: folders of further checkpoints that must be equal at the end.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Command:
     kills: int
     signals: tuple
     results: tuple
+    weights: tuple = ()
 
     def start(self, run_dir, *flags):
         """The process."""
@@ -59,10 +61,14 @@ class Command:
             return -1
 
     def state(self, run_dir):
-        """All that the last checkpoint holds, but for times."""
-        reader = tf.train.load_checkpoint(tf.train.latest_checkpoint(str(run_dir / self.folder / "checkpoints")))
-        names = [name for name in reader.get_variable_to_shape_map() if "/.ATTRIBUTES/VARIABLE_VALUE" in name]
-        return {name: reader.get_tensor(name) for name in names if not name.startswith(("epoch_seconds", "save_count"))}
+        """All that the last checkpoints hold, but for times."""
+        state = {}
+        for folder in ("checkpoints", *self.weights):
+            reader = tf.train.load_checkpoint(tf.train.latest_checkpoint(str(run_dir / self.folder / folder)))
+            names = [name for name in reader.get_variable_to_shape_map() if "/.ATTRIBUTES/VARIABLE_VALUE" in name]
+            names = [name for name in names if not name.startswith(("epoch_seconds", "save_count"))]
+            state |= {f"{folder}/{name}": reader.get_tensor(name) for name in names}
+        return state
 
     def records(self, run_dir):
         """What the other results hold, but for times."""
@@ -93,6 +99,7 @@ COMMANDS = [
         kills=3,
         signals=(signal.SIGTERM,),  # both take the same way, as the search shows
         results=("genotype.json", "data.json", "metrics.jsonl", "result.json"),
+        weights=("last", "best"),
     ),
 ]
 
@@ -112,7 +119,9 @@ def undisturbed(command, tmp_path_factory):
 def _check_equal(command, run_dir, undisturbed):
     state, expected = command.state(run_dir), command.state(undisturbed)
     assert state.keys() == expected.keys() and len(state) > 50
-    assert int(state["position/.ATTRIBUTES/VARIABLE_VALUE"]) == command.steps
+    assert int(state["checkpoints/position/.ATTRIBUTES/VARIABLE_VALUE"]) == command.steps
+    for folder in command.weights:
+        assert sum(name.startswith(f"{folder}/network/") for name in state) > 50
     for name, value in expected.items():
         np.testing.assert_array_equal(state[name], value, err_msg=name)
     assert command.records(run_dir) == command.records(undisturbed)
@@ -123,11 +132,11 @@ def test_killed_at_random_moments(command, undisturbed, tmp_path):
     run_dir, moments = tmp_path / "run", random.Random(1)
     flags = []
     for _ in range(command.kills):
-        target = command.steps_saved(run_dir) + moments.randint(1, 6)
+        target = command.steps_saved(run_dir) + moments.randint(1, 4)
         process = command.start(run_dir, *flags)
         while command.steps_saved(run_dir) < target and process.poll() is None:
             time.sleep(0.01)
-        time.sleep(moments.uniform(0, 0.3))
+        time.sleep(moments.uniform(0, 0.05))  # some steps at most: a fast machine must not reach the end
         assert process.poll() is None, process.communicate()
         process.send_signal(signal.SIGKILL)
         process.communicate()

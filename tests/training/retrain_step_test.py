@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from sdarts_tf import spaces
 from sdarts_tf.genotypes import published
+from sdarts_tf.genotypes.genotype import Edge, Genotype
 from sdarts_tf.training.objective import cross_entropy
 from sdarts_tf.training.optimizers import SGD
 from sdarts_tf.training.retrain_step import RetrainStep
@@ -13,8 +14,11 @@ from sdarts_tf.training.retrain_step import RetrainStep
 RATE, SEED = tf.constant(0.1), tf.constant([1, 2])
 
 
-def build(genotype="c10_s2_pgd", *, auxiliary=False, decay=0.0, clip=1e9, **options):
-    network = spaces.get("s2").build_network(published.get(genotype), 4, 2, 3, auxiliary=auxiliary)
+CELL = published.get("c10_s2_pgd")
+
+
+def build(genotype=CELL, *, auxiliary=False, decay=0.0, clip=1e9, **options):
+    network = spaces.get("s2").build_network(genotype, 4, 2, 3, auxiliary=auxiliary)
     weights = [variable.value for variable in network.trainable_variables]
     return RetrainStep(network, SGD(weights, momentum=0.9, weight_decay=decay), gradient_clip=clip, **options)
 
@@ -113,6 +117,38 @@ def test_the_gradient_is_clipped_before_decay_is_added():
         np.testing.assert_allclose(ours, (new - old) * 1e-3 / norm, atol=2e-7)
 
 
+def _unread_node(cell):
+    """The operations of the edge to node 3."""
+    return [cell.operations[1]]
+
+
+def _input_read_by_noise(cell):
+    """What prepares the older input."""
+    return [cell.preprocess[0]]
+
+
+@pytest.mark.parametrize(
+    ("edges", "outputs", "unread_in"),
+    [
+        ((Edge("sep_conv_3x3", 0, 2), Edge("sep_conv_3x3", 1, 3), Edge("sep_conv_3x3", 1, 4)), (2, 4), _unread_node),
+        ((Edge("noise", 0, 2), Edge("sep_conv_3x3", 1, 2)), (2,), _input_read_by_noise),
+    ],
+    ids=["a node", "an input of noise"],
+)
+def test_weights_that_nothing_reads_decay(edges, outputs, unread_in):
+    """With r = .1 and d = .5 they become .95 w; whatever is read moves along its gradient too."""
+    kinds = ("normal", "reduce")
+    step = build(Genotype("s4", dict.fromkeys(kinds, edges), dict.fromkeys(kinds, outputs)), decay=0.5)
+    cells = step.network.cells
+    unread = {id(v) for cell in cells for layer in unread_in(cell) for v in layer.trainable_variables}
+    before = weights_of(step)
+    figures = tf.function(step)(batch(), RATE, SEED)
+    assert np.isfinite(float(figures["loss"])) and len(unread) >= 3 * len(cells)
+    for variable, old, new in zip(step.network.trainable_variables, before, weights_of(step), strict=True):
+        alone = np.allclose(new, 0.95 * old, rtol=1e-6, atol=0)
+        assert alone == (id(variable) in unread), variable.path
+
+
 def test_one_trace_serves_all_rates_and_seeds_and_paths_are_dropped_anew():
     step = build()
     function, losses = tf.function(step), set()
@@ -139,26 +175,57 @@ def test_a_loss_that_is_not_finite_is_counted():
     assert int(build()((images * np.nan, labels), RATE, SEED)["non_finite"]) == 1
 
 
-def test_two_replicas_equal_one_but_drop_different_paths(two_replicas):
-    alone = build()
-    with two_replicas.scope():
-        together = build()
-        for variable, source in zip(together.network.variables, alone.network.variables, strict=True):
-            variable.assign(source.numpy())
-    state = [variable.numpy() for variable in alone.network.variables]
+def assign(network, values):
+    for variable, value in zip(network.variables, values, strict=True):
+        variable.assign(value)
 
-    def copies(part):
-        return two_replicas.experimental_distribute_values_from_function(lambda _: part)
 
+@pytest.fixture
+def replicated(two_replicas):
+    """A step on two replicas, its variables' values, and a function that calls it with a batch for each replica."""
     with two_replicas.scope():
-        figures = tf.function(together)(tuple(copies(part) for part in batch()), RATE, SEED)
-    expected = alone(batch(), RATE, SEED)
-    assert float(figures["loss"]) == pytest.approx(float(expected["loss"]), rel=1e-5)
-    for ours, one in zip(weights_of(together), weights_of(alone), strict=True):
-        np.testing.assert_allclose(ours, one, atol=2e-6)
-    # With paths dropped, the mean of two replicas is not what the first one alone finds.
-    for variable, other, value in zip(together.network.variables, alone.network.variables, state, strict=True):
-        variable.assign(value), other.assign(value)
-    with two_replicas.scope():
-        dropped = tf.function(together)(tuple(copies(part) for part in batch()), RATE, SEED, tf.constant(0.5))
-    assert abs(float(dropped["loss"]) - float(alone(batch(), RATE, SEED, tf.constant(0.5))["loss"])) > 1e-4
+        step = build()
+    function = tf.function(step)
+
+    def per_replica(values):
+        return two_replicas.experimental_distribute_values_from_function(
+            lambda context: values[context.replica_id_in_sync_group]
+        )
+
+    def call(batches, *args):
+        with two_replicas.scope():
+            return function(tuple(per_replica(values) for values in zip(*batches, strict=True)), *args)
+
+    return step, [variable.numpy() for variable in step.network.variables], call
+
+
+def test_two_replicas_move_along_the_mean_of_their_gradients(replicated):
+    """Each normalizes by its own half of the batch, as if it were alone."""
+    together, state, call = replicated
+    halves, before = (batch(number=0), batch(number=1)), weights_of(together)
+    losses, moved = [], []
+    for half in halves:
+        alone = build()
+        assign(alone.network, state)
+        losses.append(float(alone(half, RATE, SEED)["loss"]))
+        moved.append([new - old for new, old in zip(weights_of(alone), before, strict=True)])
+    assert float(call(halves, RATE, SEED)["loss"]) == pytest.approx(sum(losses) / 2, rel=1e-5)
+    for new, old, first, second in zip(weights_of(together), before, *moved, strict=True):
+        np.testing.assert_allclose(new, old + (first + second) / 2, atol=2e-6)
+    assert (
+        losses[0] != losses[1]
+        and max(np.abs(first - second).max() for first, second in zip(*moved, strict=True)) > 1e-3
+    )
+
+
+def test_two_replicas_drop_different_paths(replicated):
+    """With paths dropped, the mean of two replicas of one batch is not what the first one alone finds."""
+    together, state, call = replicated
+    alone, differences = build(), []
+    for rate in (0.0, 0.5):
+        for step in (alone, together):
+            assign(step.network, state)
+        args = RATE, SEED, tf.constant(rate)
+        losses = float(call([batch()] * 2, *args)["loss"]), float(alone(batch(), *args)["loss"])
+        differences.append(abs(losses[0] - losses[1]))
+    assert differences[0] < 1e-5 and differences[1] > 1e-4

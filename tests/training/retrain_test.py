@@ -12,9 +12,10 @@ from PIL import Image
 
 from sdarts_tf import command_line, spaces
 from sdarts_tf import config as configuration
-from sdarts_tf.config import RetrainConfig, SearchConfig
+from sdarts_tf.config import EvaluateConfig, RetrainConfig, SearchConfig
 from sdarts_tf.data import sources
 from sdarts_tf.errors import InputError, RunError
+from sdarts_tf.evaluate import evaluate
 from sdarts_tf.genotypes import published
 from sdarts_tf.retrain import retrain
 from sdarts_tf.training import trained_network
@@ -75,8 +76,9 @@ def test_figures_of_every_epoch(run):
 
 def test_the_test_figures_are_those_of_the_stored_network(run):
     trained = trained_network.load(run.run_dir)
-    assert trained.checkpoint == run.checkpoint == "best" and trained.data == sources.get("digits").description
-    top1, top5 = accuracies(trained.network, trained.data, "test")
+    files = trained.files
+    assert files.checkpoint == run.checkpoint == "best" and files.data == sources.get("digits").description
+    top1, top5 = accuracies(trained.network, files.data, "test")
     assert run.test_accuracy == pytest.approx(top1, abs=1e-6) and run.test_top5 == pytest.approx(top5, abs=1e-6)
     record = json.loads((run.run_dir / "retrain" / "result.json").read_text())
     assert record == {name: getattr(run, name) for name in record} and len(record) == 4
@@ -91,10 +93,22 @@ def test_best_is_the_epoch_with_the_highest_validation_accuracy(run):
 
 def test_the_held_out_images_are_the_last(run):
     trained = trained_network.load(run.run_dir, "last")
-    examples = sources.get("digits").load("train").part(80, 100)
-    logits = trained.network(((examples.images / 255 - trained.data.mean) / trained.data.std).astype(np.float32))
+    examples, data = sources.get("digits").load("train").part(80, 100), trained.files.data
+    logits = trained.network(((examples.images / 255 - data.mean) / data.std).astype(np.float32))
     expected = lines(run.run_dir / "retrain" / "metrics.jsonl")[-1]["valid_accuracy"]
     assert (logits.numpy().argmax(axis=1) == examples.labels).mean() == pytest.approx(expected, abs=1e-6)
+
+
+def test_evaluation_repeats_the_test_of_a_network_with_noise(tmp_path):
+    """To the digit, though noise is drawn in both, from a seed of its own in every training."""
+    record = _genotype(
+        cells={"normal": [["sep_conv_3x3", 0, 2], ["noise", 1, 2]]}, outputs={"normal": [2], "reduce": [2]}
+    )
+    (tmp_path / "genotype.json").write_text(json.dumps(record))
+    settings = DIGITS | {"genotype": str(tmp_path / "genotype.json"), "epochs": 1, "seed": 3}
+    result = retrain(RetrainConfig(run_dir=str(tmp_path / "run"), **settings))
+    evaluation = evaluate(EvaluateConfig(run_dir=str(tmp_path / "run")))
+    assert (evaluation.top_1, evaluation.top_5) == (result.test_accuracy, result.test_top5)
 
 
 def test_saved_flags_reproduce_the_run(run, tmp_path):
@@ -133,10 +147,13 @@ def test_photos_of_three_classes(tmp_path):
     result = retrain(RetrainConfig(genotype="c10_s2_pgd", run_dir=str(tmp_path / "run"), **settings))
     assert result.test_top5 is None and result.test_loss > 0
     assert result.test_accuracy * 12 == pytest.approx(round(result.test_accuracy * 12), abs=1e-4)
-    assert trained_network.load(tmp_path / "run").data.label_names == ("a", "b", "c")
+    assert trained_network.load(tmp_path / "run").files.data.label_names == ("a", "b", "c")
     resumed = RetrainConfig(run_dir=str(tmp_path / "run"), resume=True)
-    (tmp_path / "train" / "a" / "0.jpg").unlink()
-    with pytest.raises(InputError, match="began with 12 training images and finds 11 now; give it the same files"):
+    photo = tmp_path / "train" / "a" / "0.jpg"
+    photo.rename(tmp_path / "train" / "a" / "8.jpg")  # as many images and the same labels
+    with pytest.raises(
+        InputError, match=r"run began with other training images than it finds now in --data_dir=\S+; give"
+    ):
         retrain(resumed)
     (tmp_path / "train" / "d").mkdir()
     with pytest.raises(InputError, match="has other classes than the run began with"):
@@ -174,7 +191,7 @@ def test_a_published_cell_and_a_search_are_alternatives():
 
 def test_a_folder_without_a_genotype(tmp_path):
     with pytest.raises(
-        InputError, match=r"run holds no genotype\.json; finish its search \(python -m sdarts_tf\.search"
+        InputError, match=r"run holds no genotype\.json; name the folder of a search, or add --genotype"
     ):
         retrain(RetrainConfig(run_dir=str(tmp_path / "run"), dataset="digits"))
 
