@@ -46,6 +46,9 @@ setup_venv() {
   fi
   echo "Installing sdarts_tf[$extras] into $VENV (TensorFlow is large: this takes some minutes) ..."
   echo "$build" >"$VENV/sdarts_tf.build"
+  # Python 3.10 comes with a pip that searches for a quarter of an hour for versions that fit together.
+  "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check 'pip>=23.1' ||
+    fail "pip could not be brought up to date; see its message above, mend it and run this script again."
   "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check --prefer-binary -e "${ROOT}[$extras]" ||
     fail "pip could not install sdarts_tf[$extras]; see its message above, mend it and run this script again."
   echo "$key" >"$done_file"
