@@ -7,7 +7,8 @@ from sdarts_tf import spaces
 from sdarts_tf.config import SearchConfig
 from sdarts_tf.training.search_step import build_step
 
-METHODS = [a + b for a in ("darts", "rs", "adv") for b in ("", "+second_order")]
+PERTURBATIONS = ("darts", "rs", "adv")
+METHODS = [a + b for a in PERTURBATIONS for b in ("", "+second_order")]
 # The other spaces differ in their tables only; two replicas are slow to trace.
 QUICK_SPACES_ON_TWO_REPLICAS = ("s2",)
 
@@ -17,6 +18,8 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("space", spaces.NAMES)
     if "method" in metafunc.fixturenames:
         metafunc.parametrize("method", METHODS)
+    if "perturbation" in metafunc.fixturenames:
+        metafunc.parametrize("perturbation", PERTURBATIONS)
 
 
 def pytest_collection_modifyitems(items):
