@@ -14,6 +14,14 @@ def _values(variables):
     return [variable.numpy() for variable in variables]
 
 
+def _assert_same_state(step, expected):
+    """Alpha, weights and statistics, up to rounding."""
+    for group, alpha in expected.architecture.alpha.items():
+        np.testing.assert_allclose(step.architecture.alpha[group].numpy(), alpha.numpy(), atol=1e-6)
+    for ours, one in zip(step.supernet.variables, expected.supernet.variables, strict=True):
+        np.testing.assert_allclose(ours.numpy(), one.numpy(), rtol=1e-3, atol=2e-5)
+
+
 def _all_variables(step):
     return [*(v.value for v in step.supernet.variables), *step.architecture.alpha.values()]
 
@@ -85,10 +93,7 @@ def test_two_replicas_equal_one(space, method, tiny, two_replicas):
     expected = tf.function(alone)(tiny.batch(0), tiny.batch(1), *arguments)
     for name, value in expected.items():
         np.testing.assert_allclose(figures[name], value, rtol=1e-4, atol=1e-6, err_msg=name)
-    for group, alpha in alone.architecture.alpha.items():
-        np.testing.assert_allclose(together.architecture.alpha[group].numpy(), alpha.numpy(), atol=1e-6)
-    for ours, one in zip(together.supernet.variables, alone.supernet.variables, strict=True):
-        np.testing.assert_allclose(ours.numpy(), one.numpy(), rtol=1e-3, atol=2e-5)
+    _assert_same_state(together, alone)
 
 
 @pytest.mark.parametrize("settings", [{"attack_statistics": "training"}, {"projection": "exact"}, {"pgd_steps": 2}])
@@ -136,7 +141,4 @@ def test_step_compiles_under_xla(tiny):
     figures = tf.function(compiled, jit_compile=True)(*arguments)
     for name, value in expected.items():
         np.testing.assert_allclose(figures[name], value, rtol=1e-4, atol=1e-6, err_msg=name)
-    for group, alpha in plain.architecture.alpha.items():
-        np.testing.assert_allclose(compiled.architecture.alpha[group].numpy(), alpha.numpy(), atol=1e-6)
-    for ours, one in zip(compiled.supernet.variables, plain.supernet.variables, strict=True):
-        np.testing.assert_allclose(ours.numpy(), one.numpy(), rtol=1e-3, atol=2e-5)
+    _assert_same_state(compiled, plain)
