@@ -1,0 +1,22 @@
+"""The settings of each command: one flat frozen dataclass, from which its flags are generated.
+
+Imports no TensorFlow, so that `--help` and a wrong flag answer at once.
+"""
+
+from sdarts_tf.config.retrain import RetrainConfig
+from sdarts_tf.config.search import SearchConfig
+from sdarts_tf.config.settings import from_json, setting, to_json, validate
+from sdarts_tf.config.trained import CHECKPOINTS, EvaluateConfig, ExportConfig, ImportConfig
+
+__all__ = [
+    "CHECKPOINTS",
+    "EvaluateConfig",
+    "ExportConfig",
+    "ImportConfig",
+    "RetrainConfig",
+    "SearchConfig",
+    "from_json",
+    "setting",
+    "to_json",
+    "validate",
+]

@@ -1,0 +1,111 @@
+"""Settings of training a found cell."""
+
+import dataclasses
+
+from sdarts_tf.config.settings import setting, validate
+from sdarts_tf.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class RetrainConfig:
+    """Settings of `sdarts_tf.retrain`. Defaults are the official recipe for CIFAR; flags/imagenet.flags has ImageNet's.
+
+    Source: `sota/cnn/train.py` and `train_imagenet.py` of the official code.
+
+    Raises:
+        InputError: a value is out of range or not among the choices, or the linear schedule is too short for its end.
+
+    Example:
+        >>> RetrainConfig(genotype="c10_s5_pgd", dataset="digits").epochs
+        600
+    """
+
+    run_dir: str | None = setting(
+        None,
+        "folder of a search, whose genotype is trained; default with --genotype runs/<genotype>-<dataset>-<seed>",
+    )
+    genotype: str | None = setting(
+        None, "name of a published cell or a genotype.json; default the one that the search in --run_dir found"
+    )
+    dataset: str | None = setting(
+        None, "data set: digits, cifar10, cifar100, svhn, imagenet or folder; default the search's, else cifar10"
+    )
+    data_dir: str | None = setting(
+        None, "folder with the data set's files, or a tensorflow-datasets folder; default the search's"
+    )
+    image_size: int | None = setting(
+        None, "side of the network's input; folder and imagenet only, default 224", unit="pixels", minimum=8
+    )
+    resume: bool = setting(False, "go on with the training in --run_dir from its last checkpoint")
+    epochs: int = setting(600, "length of the training", unit="epochs", minimum=1)
+    batch_size: int = setting(96, "global batch size", unit="images", minimum=1)
+    channels: int = setting(36, "channels of the first cells", unit="channels", minimum=2)
+    cells: int = setting(20, "cells of the network, two of them reduction cells", unit="cells", minimum=3)
+    large_images: bool | None = setting(
+        None, "a stem that reduces three times before the first cell; default on from 128 pixels"
+    )
+    learning_rate: float = setting(0.025, "largest step size of the schedule", unit="SGD step size", minimum=0.0)
+    min_learning_rate: float = setting(0.0, "end of the cosine schedule", unit="SGD step size", minimum=0.0)
+    schedule: str = setting(
+        "cosine",
+        "learning rate by epoch: cosine, or linear, the official one for ImageNet, for more than 5 epochs",
+        choices=("cosine", "linear"),
+    )
+    warmup_epochs: int = setting(0, "epochs over which the learning rate first grows", unit="epochs", minimum=0)
+    momentum: float = setting(0.9, "momentum of SGD", unit="0 to 1", minimum=0.0, maximum=1.0)
+    weight_decay: float = setting(3e-4, "L2 decay of the weights, added to the gradient", unit="per step", minimum=0.0)
+    gradient_clip: float = setting(5.0, "largest global norm of the gradient", unit="L2 norm", minimum=0.0)
+    auxiliary: bool | None = setting(
+        None,
+        "a second classifier at two thirds of the depth, in training only; default on where its map is large enough",
+    )
+    auxiliary_weight: float = setting(0.4, "weight of the second classifier's loss", minimum=0.0)
+    drop_path: float = setting(
+        0.2,
+        "probability of dropping a path, growing linearly from 0 towards this",
+        unit="0 to 1",
+        minimum=0.0,
+        maximum=0.99,
+    )
+    label_smoothing: float = setting(
+        0.0, "share of each label that is spread over all classes", unit="0 to 1", minimum=0.0, maximum=1.0
+    )
+    cutout_length: int | None = setting(
+        None,
+        "side of the square that cutout blanks; default half of the image's, officially 16; none for folder, imagenet",
+        unit="pixels",
+        minimum=0,
+    )
+    crop_padding: int | None = setting(
+        None,
+        "zeros around the image before the random crop; default an eighth of its side, none for folder, imagenet",
+        unit="pixels",
+        minimum=0,
+    )
+    flip: bool | None = setting(None, "mirror half of the images; default on for photographs and svhn, off for digits")
+    min_crop_area: float = setting(
+        0.08,
+        "smallest share of a photo's area that a random crop shows; folder and imagenet only",
+        unit="0 to 1",
+        minimum=0.01,
+        maximum=1.0,
+    )
+    color_jitter: bool = setting(True, "vary brightness, contrast, saturation and hue; folder and imagenet only")
+    valid_share: float = setting(
+        0.0,
+        "share of the training set, from its end, that is held out; each epoch is evaluated on it and the best kept",
+        unit="0 to 1",
+        minimum=0.0,
+        maximum=0.9,
+    )
+    max_examples: int | None = setting(
+        None, "use only the first examples of the training set; default all", unit="images", minimum=2
+    )
+    seed: int = setting(0, "seed of every random draw", minimum=0, maximum=2**31 - 1)
+    checkpoint_seconds: float = setting(300.0, "time between checkpoints inside an epoch", unit="seconds", minimum=0.0)
+    jit_compile: bool = setting(False, "compile the step with XLA, for GPU and TPU; many times slower on CPU")
+
+    def __post_init__(self):
+        validate(self)
+        if self.schedule == "linear" and self.epochs <= 5:
+            raise InputError(f"--schedule=linear needs more than 5 epochs, not {self.epochs}; add some or use cosine.")
