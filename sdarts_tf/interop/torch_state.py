@@ -1,7 +1,8 @@
 """Official PyTorch state dicts <-> the variables of a supernet or of a derived network.
 
-Names: `sota/cnn/model_search.py` and `operations.py` of the official code. One of our variables may hold the weights of
-several edges, and one of our batch normalizations may stand for several official ones that see the same numbers.
+Names: `sota/cnn/model_search.py` and `operations.py`, `sota/rnn/model.py` of the official code. One of our variables may
+hold the weights of several edges, and one of our batch normalizations may stand for several official ones that see the
+same numbers.
 """
 
 import dataclasses
@@ -14,6 +15,7 @@ from sdarts_tf import spaces
 from sdarts_tf.errors import InputError
 from sdarts_tf.genotypes.genotype import Genotype
 from sdarts_tf.layers import blocks, operations
+from sdarts_tf.spaces.recurrent import LanguageModel
 
 
 def _convolution(array):
@@ -77,6 +79,9 @@ class Entry:
 
 def entries(model) -> Iterator[Entry]:
     """How the variables of a supernet or of a derived network stand in the official state dict."""
+    if isinstance(model, LanguageModel):
+        yield from _language_model(model)
+        return
     if isinstance(model.stem, blocks.LargeImageStem):
         yield from _large_image_stem(model.stem)
     else:
@@ -91,6 +96,18 @@ def entries(model) -> Iterator[Entry]:
     if getattr(model, "auxiliary_head", None) is not None:
         yield from _auxiliary_head(model.auxiliary_head)
     yield from _classifier(model.classifier, "classifier")
+
+
+def _language_model(model):
+    matrices = model.cell.matrices
+    # The matrices of the cell are multiplied from the right officially too, so no axis moves.
+    yield Entry(model.embedding, ("encoder.weight",), "vector", copies=("decoder.weight",))
+    yield Entry(model.bias, ("decoder.bias",), "vector")
+    yield Entry(matrices.first, ("rnns.0._W0",), "vector")
+    for number, matrix in enumerate(matrices.blocks):
+        yield Entry(matrix, (f"rnns.0._Ws.{number}",), "vector")
+    if hasattr(model.cell, "normalization"):
+        yield from _normalization(model.cell.normalization, ["rnns.0.bn"])
 
 
 def _operations(cell):

@@ -1,9 +1,11 @@
 """Search spaces, by name."""
 
 from sdarts_tf.errors import InputError
+from sdarts_tf.spaces import recurrent_table
 from sdarts_tf.spaces.tables import TABLES
 
-NAMES = tuple(TABLES)
+IMAGE_NAMES = tuple(TABLES)
+NAMES = (*IMAGE_NAMES, recurrent_table.NAME)
 
 
 def check(name: str) -> None:
@@ -20,6 +22,12 @@ def get(name: str):
         {'normal': (14, 2), 'reduce': (14, 2)}
     """
     check(name)
-    from sdarts_tf.spaces.darts import DartsSpace  # TensorFlow is imported here, after the name was checked.
+    if name == recurrent_table.NAME:
+        from sdarts_tf.spaces.recurrent import (
+            RecurrentSpace,
+        )  # TensorFlow is imported here, after the name was checked.
+
+        return RecurrentSpace()
+    from sdarts_tf.spaces.darts import DartsSpace
 
     return DartsSpace(name)

@@ -21,6 +21,14 @@ class SearchSpace(abc.ABC):
         """Group of alpha -> (rows, candidates)."""
 
     @abc.abstractmethod
+    def discretize(self, mixture: dict[str, np.ndarray]) -> Genotype:
+        """The genotype of the strongest edges and operations."""
+
+
+class ImageSpace(SearchSpace):
+    """A space of cells that classify images."""
+
+    @abc.abstractmethod
     def build_supernet(self, num_classes: int, channels: int, cells: int) -> keras.Model:
         """The network that holds all candidates.
 
@@ -65,10 +73,6 @@ class SearchSpace(abc.ABC):
         Raises:
             InputError: the genotype has another kind of cells, an unknown operation, or an impossible edge.
         """
-
-    @abc.abstractmethod
-    def discretize(self, mixture: dict[str, np.ndarray]) -> Genotype:
-        """The genotype of the strongest edges and operations."""
 
 
 class Architecture(tf.Module):

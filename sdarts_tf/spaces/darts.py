@@ -13,7 +13,7 @@ from sdarts_tf.layers.mixed import Arrivals, MixedOperation
 from sdarts_tf.layers.operations import Noise
 from sdarts_tf.layers.views import Views
 from sdarts_tf.spaces import discretize
-from sdarts_tf.spaces.base import SearchSpace
+from sdarts_tf.spaces.base import ImageSpace
 from sdarts_tf.spaces.darts_network import Network, build_preprocess, reduction_cells
 from sdarts_tf.spaces.tables import EDGES, NUM_NODES, OUTPUTS, TABLES
 
@@ -115,7 +115,7 @@ class Supernet(keras.Model):
         return [first.prepare(number, x, training, seed) for number in range(2)], [second.prepare(0, x, training, seed)]
 
 
-class DartsSpace(SearchSpace):
+class DartsSpace(ImageSpace):
     """A space of normal and reduction cells with 14 edges each.
 
     Args:

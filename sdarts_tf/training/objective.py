@@ -34,6 +34,14 @@ def mean_over_replicas(function, args):
     return tf.nest.map_structure(lambda value: strategy.reduce("MEAN", value, axis=None), values)
 
 
+def stateless(model, weights=None):
+    """A scope in which what a model assigns to its variables is thrown away; they read as `weights`, if given."""
+    weights = model.trainable_variables if weights is None else weights
+    statistics = model.non_trainable_variables
+    replaced = zip((*model.trainable_variables, *statistics), (*weights, *statistics), strict=True)
+    return keras.StatelessScope(state_mapping=[(variable, tf.convert_to_tensor(value)) for variable, value in replaced])
+
+
 @dataclasses.dataclass(frozen=True)
 class Objective:
     """The mean loss of a supernet on one batch, as a function of the mixture and of the weights.
@@ -129,12 +137,5 @@ class Objective:
         """Calls a part of the supernet, at `weights` if they are given; only `record` lets it move statistics."""
         if weights is None and (self.record or not self.training):
             return function(*args, **options)
-        if weights is None:
-            weights = self.supernet.trainable_variables
-        statistics = self.supernet.non_trainable_variables
-        # Inside the scope variables read as the given tensors, and what is assigned is thrown away.
-        replaced = zip((*self.supernet.trainable_variables, *statistics), (*weights, *statistics), strict=True)
-        with keras.StatelessScope(
-            state_mapping=[(variable, tf.convert_to_tensor(value)) for variable, value in replaced]
-        ):
+        with stateless(self.supernet, weights):
             return function(*args, **options)

@@ -49,6 +49,8 @@ class SearchStep:
         alpha_optimizer: of alpha.
         gradient_clip: largest global norm of the weights' gradient.
         attack_training: the attack normalizes by the batch's statistics instead of the running ones.
+        objectives: functions that make the `Objective` of a training batch and of a validation batch, called as
+            `objective(supernet, batch, training=, record=, seed=)`.
     """
 
     def __init__(
@@ -61,10 +63,12 @@ class SearchStep:
         *,
         gradient_clip: float,
         attack_training: bool = False,
+        objectives=(Objective, Objective),
     ):
         self.supernet, self.architecture, self.method = supernet, architecture, method
         self.weight_optimizer, self.alpha_optimizer = weight_optimizer, alpha_optimizer
         self.gradient_clip, self.attack_training = gradient_clip, attack_training
+        self._train_objective, self._valid_objective = objectives
         self._non_finite = tf.Variable(0, trainable=False, name="non_finite")
 
     def __call__(self, train_batch, valid_batch, learning_rate, epsilon, seed) -> dict[str, tf.Tensor]:
@@ -83,7 +87,7 @@ class SearchStep:
         alpha_seed, noise_seed, attack_seed, weight_seed = tf.unstack(tf.random.split(seed, 4))
         validation_loss = self._move_alpha(train_batch, valid_batch, learning_rate, alpha_seed)
         # Evaluation mode unless asked otherwise; never recorded: an attack must not move batch statistics.
-        attacked = Objective(self.supernet, train_batch, training=self.attack_training, seed=attack_seed)
+        attacked = self._train_objective(self.supernet, train_batch, training=self.attack_training, seed=attack_seed)
         hard = self.method.perturbation(
             self.architecture.mixture(), self._counted(attacked.repeated()), epsilon=epsilon, seed=noise_seed
         )
@@ -94,10 +98,8 @@ class SearchStep:
         return {field.name: getattr(result, field.name) for field in dataclasses.fields(result)}
 
     def _move_alpha(self, train_batch, valid_batch, learning_rate, seed):
-        train, valid = (
-            _TracedOnce(Objective(self.supernet, batch, training=True, record=True, seed=seed))
-            for batch in (train_batch, valid_batch)
-        )
+        train = _TracedOnce(self._train_objective(self.supernet, train_batch, training=True, seed=seed))
+        valid = _TracedOnce(self._valid_objective(self.supernet, valid_batch, training=True, record=True, seed=seed))
         mixture, pullback = self.architecture.mixture_and_pullback()
         loss, gradient = self.method.hypergradient(
             train,
@@ -111,7 +113,7 @@ class SearchStep:
         return loss
 
     def _move_weights(self, train_batch, mixture, learning_rate, seed):
-        objective = Objective(self.supernet, train_batch, training=True, record=True, seed=seed)
+        objective = self._train_objective(self.supernet, train_batch, training=True, record=True, seed=seed)
         loss, gradient, accuracy = objective.loss_and_weight_gradient(mixture)
         gradient, norm = clip_by_global_norm(gradient, self.gradient_clip)
         self.weight_optimizer.apply(gradient, learning_rate)

@@ -1,4 +1,4 @@
-"""The subjects of the conformance tests: every space with every method, tiny."""
+"""The subjects of the conformance tests: every space of images with every method, tiny."""
 
 import pytest
 import tensorflow as tf
@@ -15,7 +15,7 @@ QUICK_SPACES_ON_TWO_REPLICAS = ("s2",)
 
 def pytest_generate_tests(metafunc):
     if "space" in metafunc.fixturenames:
-        metafunc.parametrize("space", spaces.NAMES)
+        metafunc.parametrize("space", spaces.IMAGE_NAMES)
     if "method" in metafunc.fixturenames:
         metafunc.parametrize("method", METHODS)
     if "perturbation" in metafunc.fixturenames:

@@ -6,6 +6,7 @@ fixture `case` reads the file and compares by the tolerances that it gives.
 """
 
 import collections
+import dataclasses
 import functools
 import types
 
@@ -72,25 +73,28 @@ class Case:
         self._report(key, difference, float(allowed))
         assert difference <= allowed, f"{self._path.name} {key}: differs by {difference:.3g}, allowed is {allowed:.3g}"
 
-    def check_training(self, model, gradients):
-        """Compares the gradients of a model's weights and its running statistics after one training pass."""
+    def check_training(self, model, gradients, prefix="train"):
+        """Compares the gradients of a model's weights, and its running statistics after one training pass, if any."""
         from sdarts_tf.interop import torch_state
 
         known = {id(variable): value for variable, value in zip(model.trainable_variables, gradients, strict=True)}
         by_name, statistics = {}, {}
         for entry in torch_state.entries(model):
             if id(entry.variable) in known:
-                by_name |= entry.split(known[id(entry.variable)].numpy())
+                # Of tied tensors the official code lists the first.
+                by_name |= dataclasses.replace(entry, copies=()).split(known[id(entry.variable)].numpy())
             else:
                 statistics |= entry.split(entry.variable.numpy())
-        for key in self.keys("train/grad/"):
-            self.check(key, by_name[key.removeprefix("train/grad/")])
-        names = self["train/grad_norm/names"].tolist()
+        for key in self.keys(f"{prefix}/grad/"):
+            self.check(key, by_name[key.removeprefix(f"{prefix}/grad/")])
+        names = self[f"{prefix}/grad_norm/names"].tolist()
         assert set(names) == set(by_name)
-        self.check("train/grad_norm/values", [np.linalg.norm(by_name[name]) for name in names])
-        golden = self.packed("train/bn_after")
+        self.check(f"{prefix}/grad_norm/values", [np.linalg.norm(by_name[name]) for name in names])
+        golden = self.packed(f"{prefix}/bn_after") if statistics else {}
         assert set(golden) == set(statistics)
-        self.check("train/bn_after/values", np.concatenate([statistics[name].ravel() for name in golden]))
+        if golden:
+            values = np.concatenate([statistics[name].ravel() for name in golden])
+            self.check(f"{prefix}/bn_after/values", values)
 
     def agrees(self, key, value):
         """Whether `value` equals the array `key` within its tolerance."""
