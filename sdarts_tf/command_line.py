@@ -190,6 +190,9 @@ def _sentence(error, config_class) -> str:
 
 def _heading(field) -> str:
     kind, default = _kind(field), field.default
+    defaults = field.metadata["defaults"]
+    if defaults:
+        default = f"{defaults['images']}, recurrent {defaults['recurrent']}"
     if kind is bool:
         name, default = f"--[no]{field.name}", {True: "on", False: "off"}.get(default)
     else:

@@ -6,7 +6,7 @@ import sys
 
 from sdarts_tf import command_line, spaces
 from sdarts_tf.config import SearchConfig
-from sdarts_tf.data import sources
+from sdarts_tf.data import sources, text
 from sdarts_tf.errors import InputError
 from sdarts_tf.genotypes.drawing import describe, draw
 from sdarts_tf.genotypes.genotype import Genotype
@@ -29,7 +29,14 @@ def check(config: SearchConfig) -> None:
     except ValueError as error:
         raise InputError(str(error)) from error
     spaces.check(config.space)
-    sources.check(config.dataset, tuple(sources.SOURCES))
+    recurrent = config.family == "recurrent"
+    if recurrent == (config.dataset in sources.NAMES) and config.dataset in (*sources.NAMES, *text.NAMES):
+        fitting = text.NAMES if recurrent else sources.SOURCES
+        raise InputError(
+            f"--space={config.space} is not for --dataset={config.dataset}; choose from {', '.join(fitting)}, or "
+            f"{'a space of images' if recurrent else '--space=recurrent'}."
+        )
+    sources.check(config.dataset, text.NAMES if recurrent else tuple(sources.SOURCES))
 
 
 def search(config: SearchConfig) -> SearchResult:
@@ -56,26 +63,37 @@ def search(config: SearchConfig) -> SearchResult:
         >>> len(result.genotype.cells["normal"])
         8
     """
-    check(config)
+    completed = config.completed()
+    check(completed)
     if config.run_dir is None:
-        name = f"{config.method}-{config.space}-{config.dataset}-{config.seed}"
+        name = f"{config.method}-{config.space}-{completed.dataset}-{config.seed}"
         config = dataclasses.replace(config, run_dir=str(pathlib.Path("runs") / name))
     directory = RunDirectory(config.run_dir)
     if config.resume:
         config = directory.resumed_config(config)
     else:
         directory.require_unused()
-    source = sources.get(config.dataset)
-    with command_line.native_output_held():  # tensorflow-datasets, if it is needed, imports TensorFlow
-        examples = source.load("train", config.data_dir, config.max_examples)
+    config = config.completed()
+    if config.family == "recurrent":
+        corpus = text.read(config.dataset, config.data_dir, config.text_unit)
+    else:
+        source = sources.get(config.dataset)
+        with command_line.native_output_held():  # tensorflow-datasets, if it is needed, imports TensorFlow
+            examples = source.load("train", config.data_dir, config.max_examples)
 
     command_line.quiet_tensorflow()
     from sdarts_tf.training import runtime
     from sdarts_tf.training.search_loop import SearchLoop
+    from sdarts_tf.training.search_task import ImageTask
+    from sdarts_tf.training.text_search import TextTask
 
-    runtime.suit_supernets()
     runtime.make_reproducible(config.seed)
-    loop = SearchLoop(config, source, examples, directory)
+    if config.family == "recurrent":
+        task = TextTask(config, corpus)
+    else:
+        runtime.suit_supernets()
+        task = ImageTask(config, source, examples)
+    loop = SearchLoop(config, task, directory)
     if not config.resume:
         directory.create(config, command_line.to_flagfile(config), checkpoint_bytes=loop.checkpoint_bytes())
     genotype = loop.run()

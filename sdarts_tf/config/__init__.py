@@ -5,7 +5,7 @@ Imports no TensorFlow, so that `--help` and a wrong flag answer at once.
 
 from sdarts_tf.config.retrain import RetrainConfig
 from sdarts_tf.config.search import SearchConfig
-from sdarts_tf.config.settings import from_json, setting, to_json, validate
+from sdarts_tf.config.settings import complete, from_json, setting, to_json, validate
 from sdarts_tf.config.trained import CHECKPOINTS, EvaluateConfig, ExportConfig, ImportConfig
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "ImportConfig",
     "RetrainConfig",
     "SearchConfig",
+    "complete",
     "from_json",
     "setting",
     "to_json",

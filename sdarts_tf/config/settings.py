@@ -7,9 +7,15 @@ from typing import Any
 
 from sdarts_tf.errors import InputError
 
+TEXT_UNITS = ("words", "characters")
 
-def setting(default: Any, help: str, *, unit: str = "", choices: tuple = (), minimum=None, maximum=None):
+
+def setting(
+    default: Any, help: str, *, unit: str = "", choices: tuple = (), minimum=None, maximum=None, recurrent: Any = None
+):
     """A field of a configuration: its default, its help line and the values that are allowed.
+
+    A field with another default for recurrent cells is None until `complete` fills it in.
 
     Args:
         default: the default value; its type (or the annotation, if None) is the flag's type.
@@ -17,9 +23,26 @@ def setting(default: Any, help: str, *, unit: str = "", choices: tuple = (), min
         unit: unit or range of the value, shown in brackets after the help line.
         choices: if given, the only values allowed.
         minimum, maximum: inclusive limits of a number; None leaves that side open.
+        recurrent: the default for recurrent cells, where it differs.
     """
+    defaults = {} if recurrent is None else {"images": default, "recurrent": recurrent}
     metadata = {"help": help, "unit": unit, "choices": choices, "minimum": minimum, "maximum": maximum}
-    return dataclasses.field(default=default, metadata=metadata)
+    return dataclasses.field(default=None if defaults else default, metadata=metadata | {"defaults": defaults})
+
+
+def complete(config, family: str):
+    """The configuration, in which what was left open has the default of its family.
+
+    Args:
+        config: a configuration.
+        family: `"images"` or `"recurrent"`.
+    """
+    left_open = {
+        field.name: field.metadata["defaults"][family]
+        for field in dataclasses.fields(config)
+        if field.metadata["defaults"] and getattr(config, field.name) is None
+    }
+    return dataclasses.replace(config, **left_open)
 
 
 def validate(config) -> None:

@@ -1,8 +1,8 @@
 """Official PyTorch state dicts <-> the variables of a supernet or of a derived network.
 
-Names: `sota/cnn/model_search.py` and `operations.py`, `sota/rnn/model.py` of the official code. One of our variables may
-hold the weights of several edges, and one of our batch normalizations may stand for several official ones that see the
-same numbers.
+Names: `sota/cnn/model_search.py` and `operations.py`, `sota/rnn/model.py` of the official code. One of our variables
+may hold the weights of several edges, and one of our batch normalizations may stand for several official ones that see
+the same numbers.
 """
 
 import dataclasses

@@ -3,6 +3,7 @@
 import abc
 import math
 import time
+from collections.abc import Callable
 
 import tensorflow as tf
 
@@ -65,8 +66,8 @@ class EpochLoop(abc.ABC):
         config: its `epochs`, `seed`, `checkpoint_seconds` and `jit_compile` are read.
         directory: where the run is kept.
         step: called as `step(*batch, seed=, **schedules)`; returns `loss`, `accuracy` and `non_finite`, scalars.
-        steps_per_epoch: number of steps.
-        images_per_step: for the progress.
+        first_step: function of an epoch, counted from 0 -> number of the steps before it.
+        rate: what a step works on, for the progress: a number and what is counted.
         progress_console: a `rich` console for the progress; default standard error.
         **tracked: what the step changes, for the checkpoints.
     """
@@ -77,13 +78,13 @@ class EpochLoop(abc.ABC):
         directory: RunDirectory,
         step,
         *,
-        steps_per_epoch: int,
-        images_per_step: int,
+        first_step: Callable[[int], int],
+        rate: tuple[float, str],
         progress_console=None,
         **tracked,
     ):
         self.config, self.directory, self.step = config, directory, step
-        self.steps_per_epoch, self._images_per_step = steps_per_epoch, images_per_step
+        self.first_step, self._rate = first_step, rate
         self._console = progress_console
         self.totals = StepTotals()
         # Steps taken, epochs recorded, and seconds spent in the present epoch before this process began.
@@ -141,10 +142,10 @@ class EpochLoop(abc.ABC):
             RunError: the loss is not finite any more, or the disk is full.
         """
         log = self.directory.path / "log.txt"
-        total_steps = self.config.epochs * self.steps_per_epoch
+        total_steps = self.first_step(self.config.epochs)
         with (
             Interruption() as interruption,
-            Progress(total_steps, self._images_per_step, log=log, console=self._console) as progress,
+            Progress(total_steps, *self._rate, log=log, console=self._console) as progress,
             tf.summary.create_file_writer(str(self.directory.events)).as_default(),
         ):
             for epoch in range(int(self.epochs_done.numpy()), self.config.epochs):
@@ -154,9 +155,9 @@ class EpochLoop(abc.ABC):
     def _train_epoch(self, epoch, progress, interruption):
         """Takes the steps of one epoch that have not been taken yet."""
         self._epoch_began = time.monotonic()
-        start, stop = epoch * self.steps_per_epoch, (epoch + 1) * self.steps_per_epoch
+        start, stop = self.first_step(epoch), self.first_step(epoch + 1)
         done = int(self.position.numpy()) - start
-        progress.start_epoch(f"epoch {epoch + 1}/{self.config.epochs}", self.steps_per_epoch, done)
+        progress.start_epoch(f"epoch {epoch + 1}/{self.config.epochs}", stop - start, done)
         schedules = {name: tf.constant(value, tf.float32) for name, value in self._schedules(epoch).items()}
         for batch in self._batches(start + done, stop):
             position = self._train_step(batch, schedules)
@@ -198,7 +199,7 @@ class EpochLoop(abc.ABC):
         self.seconds.assign(0.0)
         self._epoch_began = time.monotonic()
         self.epochs_done.assign(epoch + 1)
-        self._save((epoch + 1) * self.steps_per_epoch)
+        self._save(self.first_step(epoch + 1))
         progress.line("  ".join([f"epoch {epoch + 1}/{self.config.epochs}", *_described(record)]))
 
     def _elapsed(self):
@@ -216,6 +217,7 @@ _SHOWN = {
     "train_accuracy": "accuracy {:.1%}",
     "valid_loss": "valid loss {:.3f}",
     "valid_accuracy": "accuracy {:.1%}",
+    "valid_perplexity": "perplexity {:.1f}",
     "valid_top5": "top-5 {:.1%}",
     "epsilon": "epsilon {:.3f}",
     "skip_connections": "skips {}",

@@ -65,6 +65,8 @@ class Objective:
     seed: tf.Tensor | None = None
     prepared: Any = None
 
+    step_share = 1.0  # a full step of the weights is taken on every batch
+
     def repeated(self):
         """`loss_and_gradient` for many calls at the same weights, as an attack needs it.
 

@@ -1,18 +1,14 @@
 """A whole search: epochs of steps, and after each one a genotype, figures and a checkpoint."""
 
 import numpy as np
-import tensorflow as tf
 
 from sdarts_tf import spaces
 from sdarts_tf.config import SearchConfig
-from sdarts_tf.data.sources import Examples, Source
-from sdarts_tf.data.streams import Stream, pairs, split
 from sdarts_tf.genotypes.genotype import Genotype
 from sdarts_tf.methods import schedules
-from sdarts_tf.training.epoch_loop import EVALUATION_KEY, EpochLoop, augmentation
-from sdarts_tf.training.evaluate import Evaluation
+from sdarts_tf.training.epoch_loop import EpochLoop
 from sdarts_tf.training.run_directory import Records, RunDirectory
-from sdarts_tf.training.search_step import build_step
+from sdarts_tf.training.search_task import SearchTask
 
 
 class SearchLoop(EpochLoop):
@@ -20,8 +16,7 @@ class SearchLoop(EpochLoop):
 
     Args:
         config: the settings.
-        source: the data set.
-        examples: its training images; the first part trains the weights, the rest alpha.
+        task: what is learned, for example an `ImageTask`.
         directory: where the run is kept.
         progress_console: a `rich` console for the progress; default standard error.
     """
@@ -29,33 +24,28 @@ class SearchLoop(EpochLoop):
     def __init__(
         self,
         config: SearchConfig,
-        source: Source,
-        examples: Examples,
+        task: SearchTask,
         directory: RunDirectory,
         *,
         progress_console=None,
     ):
-        weight_part, alpha_part = split(examples, config.train_share)
-        self.train_stream, self.valid_stream = (
-            Stream(part, config.batch_size, augmentation(config, source), seed=config.seed, purpose=purpose)
-            for part, purpose in ((weight_part, "weights"), (alpha_part, "alpha"))
-        )
-        step = build_step(config, source.num_classes)
+        self.task = task
+        step = task.step
         super().__init__(
             config,
             directory,
             step,
-            steps_per_epoch=self.train_stream.steps_per_pass,
-            images_per_step=2 * config.batch_size,
+            first_step=task.first_step,
+            rate=task.rate,
             progress_console=progress_console,
             supernet=step.supernet,
             architecture=step.architecture,
             weight_optimizer=step.weight_optimizer.state,
             alpha_optimizer=step.alpha_optimizer.state,
+            **task.tracked,
         )
         self.space = spaces.get(config.space)
         self.genotypes = Records(directory, "genotypes.jsonl")
-        self._evaluate = Evaluation(lambda images, seed, mixture: step.supernet(images, mixture, seed=seed))
 
     def checkpoint_bytes(self) -> int:
         """Size of one checkpoint: the weights with their velocities; the rest is small."""
@@ -75,7 +65,7 @@ class SearchLoop(EpochLoop):
         return self._genotype()
 
     def _batches(self, start, stop):
-        return pairs(self.train_stream, self.valid_stream, start, stop)
+        return self.task.batches(start, stop)
 
     def _schedules(self, epoch):
         config, progress = self.config, epoch / self.config.epochs
@@ -91,16 +81,12 @@ class SearchLoop(EpochLoop):
         """The figures of an epoch; accuracies in 0 to 1, entropy in nats per edge."""
         train_loss, train_accuracy, _ = self.totals.means()
         mixture = self.step.architecture.mixture()
-        # As officially, the images of the alpha half are augmented here too.
-        seed = tf.random.fold_in((self.config.seed, epoch), EVALUATION_KEY)
-        valid_loss, valid_accuracy = self._evaluate(self.valid_stream.sweep(seed), mixture, seed=seed)
         shares = np.concatenate([group.numpy() for group in mixture.values()])
         return {
             "epoch": epoch + 1,
             "train_loss": train_loss,
             "train_accuracy": train_accuracy,
-            "valid_loss": valid_loss,
-            "valid_accuracy": valid_accuracy,
+            **self.task.evaluate(epoch, mixture),
             **self._schedules(epoch),
             "alpha_entropy": float(-np.mean(np.sum(shares * np.log(np.maximum(shares, 1e-30)), axis=-1))),
             "skip_connections": self._genotype().count("skip_connect"),

@@ -85,9 +85,10 @@ class SearchStep:
         """
         self._non_finite.assign(0)
         alpha_seed, noise_seed, attack_seed, weight_seed = tf.unstack(tf.random.split(seed, 4))
-        validation_loss = self._move_alpha(train_batch, valid_batch, learning_rate, alpha_seed)
         # Evaluation mode unless asked otherwise; never recorded: an attack must not move batch statistics.
         attacked = self._train_objective(self.supernet, train_batch, training=self.attack_training, seed=attack_seed)
+        learning_rate *= attacked.step_share
+        validation_loss = self._move_alpha(train_batch, valid_batch, learning_rate, alpha_seed)
         hard = self.method.perturbation(
             self.architecture.mixture(), self._counted(attacked.repeated()), epsilon=epsilon, seed=noise_seed
         )
@@ -134,27 +135,42 @@ class SearchStep:
 
 
 def build_step(config: SearchConfig, num_classes: int) -> SearchStep:
-    """The networks, optimizers and method of a search, joined in its step.
+    """The networks, optimizers and method of a search for image cells, joined in its step.
 
     Example:
         >>> step = build_step(SearchConfig(space="s2", channels=4, cells=3), num_classes=10)
         >>> step.architecture.mixture()["normal"].shape
         TensorShape([14, 2])
     """
-    space = spaces.get(config.space)
-    supernet = space.build_supernet(num_classes, config.channels, config.cells)
-    architecture = Architecture(space.alpha_shapes(), seed=config.seed)
+    config = config.completed()
+    supernet = spaces.get(config.space).build_supernet(num_classes, config.channels, config.cells)
+    return join(config, supernet, betas=(0.5, 0.999))
+
+
+def join(config: SearchConfig, supernet, *, betas, unrolled_clip=None, objectives=(Objective, Objective)) -> SearchStep:
+    """A supernet, fresh alpha, their optimizers and the method of a search, joined in its step.
+
+    Args:
+        config: the settings, completed.
+        supernet: of the space `config.space`.
+        betas: of Adam on alpha.
+        unrolled_clip, objectives: as `parse` and `SearchStep` say.
+    """
+    architecture = Architecture(spaces.get(config.space).alpha_shapes(), seed=config.seed)
     weights = [variable.value for variable in supernet.trainable_variables]
+    project = simplex.PROJECTIONS[config.projection]
     return SearchStep(
         supernet,
         architecture,
-        parse(config.method, pgd_steps=config.pgd_steps, project=simplex.PROJECTIONS[config.projection]),
+        parse(config.method, pgd_steps=config.pgd_steps, project=project, unrolled_clip=unrolled_clip),
         SGD(weights, momentum=config.momentum, weight_decay=config.weight_decay),
         Adam(
             list(architecture.alpha.values()),
             learning_rate=config.alpha_learning_rate,
+            betas=betas,
             weight_decay=config.alpha_weight_decay,
         ),
         gradient_clip=config.gradient_clip,
         attack_training=config.attack_statistics == "training",
+        objectives=objectives,
     )

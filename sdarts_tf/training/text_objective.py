@@ -5,6 +5,7 @@ import dataclasses
 
 import tensorflow as tf
 
+from sdarts_tf.data.text import Window
 from sdarts_tf.spaces.recurrent import LanguageModel, Masks
 from sdarts_tf.training.objective import correct_share, cross_entropy, stateless
 
@@ -23,21 +24,28 @@ class TextObjective:
 
     Args:
         supernet: a model of `RecurrentSpace.build_supernet`.
-        batch: tokens and the tokens that follow them, integers `[T, N]` each.
+        batch: the window; its `fresh` lets every pass begin at zero instead of at `hidden`.
         training: batch normalization on the batch's statistics, and dropout.
         record: whether passes move the running statistics and the hidden state.
         seed: int32 `[2]`, of the masks of dropout.
         hidden: variable `[N, units]`.
+        bptt: usual length of a window.
         slowness: weight of `slowness` in the loss whose gradient moves the weights; no other pass has this term.
     """
 
     supernet: LanguageModel
-    batch: tuple
+    batch: Window
     training: bool
     record: bool = False
     seed: tf.Tensor | None = None
     hidden: tf.Variable | None = None
+    bptt: int = 35
     slowness: float = 0.0
+
+    @property
+    def step_share(self):
+        """How long a step of the weights is taken on this window: its length over the usual one."""
+        return tf.cast(self.batch.length, tf.float32) / self.bptt
 
     def repeated(self):
         """`loss_and_gradient`, traced once, for many calls at the same weights."""
@@ -75,13 +83,12 @@ class TextObjective:
 
     def _pass(self, mixture, weights=None):
         """Loss, share of right tokens, and the states."""
-        tokens, targets = self.batch
-        masks = self.supernet.draw_masks(tf.shape(tokens)[1], self.seed) if self.training else Masks()
+        tokens, targets = (rows[: self.batch.length] for rows in (self.batch.tokens, self.batch.targets))
+        hidden = tf.where(self.batch.fresh, 0.0, self.hidden.read_value())
+        masks = self.supernet.draw_masks(hidden.shape[0], self.seed) if self.training else Masks()
         moves_nothing = weights is not None or (self.training and not self.record)
         with stateless(self.supernet, weights) if moves_nothing else contextlib.nullcontext():
-            logits, states = self.supernet(
-                tokens, self.hidden.read_value(), mixture, training=self.training, masks=masks
-            )
+            logits, states = self.supernet(tokens, hidden, mixture, training=self.training, masks=masks)
         if self.record:
             self.hidden.assign(tf.stop_gradient(states[-1]))
         return tf.reduce_mean(cross_entropy(targets, logits)), correct_share(targets, logits), states

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from sdarts_tf.data.text import Window
 from sdarts_tf.interop import torch_state
 from sdarts_tf.methods import hypergradients, perturbations, simplex
 from sdarts_tf.spaces.base import Architecture
@@ -18,7 +19,8 @@ SLOWNESS = 1e-3
 
 
 def _window(case, prefix=""):
-    return tf.constant(case[f"{prefix}tokens"]), tf.constant(case[f"{prefix}targets"])
+    tokens, targets = tf.constant(case[f"{prefix}tokens"]), tf.constant(case[f"{prefix}targets"])
+    return Window(tokens, targets, tf.constant(len(tokens)), tf.constant(False))
 
 
 def _hidden(case, prefix=""):
@@ -45,15 +47,14 @@ def search(case):
 
 @pytest.mark.parametrize("mode", ["train", "eval"])
 def test_supernet(case, search, mode):
-    tokens, targets = _window(case)
     mixture, pullback = _pullback(case)
     hidden = _hidden(case)
     options = {"training": mode == "train", "hidden": hidden}
-    logits, states = search(tokens, hidden, mixture)
+    logits, states = search(tf.constant(case["tokens"]), hidden, mixture)
     if mode == "eval":
         case.check("eval/log_probs", tf.nn.log_softmax(logits))
         case.check("eval/hidden", states[-1:])
-    loss, gradient = TextObjective(search, (tokens, targets), **options).loss_and_gradient(mixture)
+    loss, gradient = TextObjective(search, _window(case), **options).loss_and_gradient(mixture)
     case.check(f"{mode}/loss", loss)
     case.check(f"{mode}/alpha_grad/recurrent", pullback(gradient)["recurrent"])
 
