@@ -7,8 +7,9 @@ import sys
 
 from sdarts_tf import command_line
 from sdarts_tf.config import RetrainConfig
-from sdarts_tf.data import sources
+from sdarts_tf.data import sources, text
 from sdarts_tf.data.description import DataDescription
+from sdarts_tf.data.vocabulary import Vocabulary
 from sdarts_tf.errors import InputError
 from sdarts_tf.genotypes import published
 from sdarts_tf.genotypes.genotype import Genotype
@@ -27,6 +28,7 @@ class RetrainResult:
         test_loss: mean cross entropy.
         test_accuracy: share of rightly classified images, 0 to 1.
         test_top5: share whose class is among the five most probable; None with five classes or fewer.
+        test_perplexity: of a language model; its `test_loss` is per token, its accuracy that of the next token.
     """
 
     run_dir: pathlib.Path
@@ -35,6 +37,7 @@ class RetrainResult:
     test_loss: float
     test_accuracy: float
     test_top5: float | None = None
+    test_perplexity: float | None = None
 
 
 def retrain(config: RetrainConfig) -> RetrainResult:
@@ -70,7 +73,17 @@ def retrain(config: RetrainConfig) -> RetrainResult:
         directory.require_unused(("genotype.json", "data.json"))
         config = handover.complete(config)
         genotype = published.find(config.genotype)
-    handover.check_space(genotype, config.genotype)
+    handover.check(genotype, config)
+    start = _start_text if handover.family(genotype) == "recurrent" else _start_images
+    loop, test = start(config, genotype, directory)
+    loop.run()
+    figures = loop.test(test)
+    directory.write("result.json", json.dumps(figures, indent=2) + "\n")
+    return RetrainResult(directory.run_dir, genotype, **figures)
+
+
+def _start_images(config, genotype, directory):
+    """The loop, its folder being written, and the images to test on."""
     source = sources.get(config.dataset, config.data_dir, config.image_size)
     if config.resume and source.description != DataDescription.load(directory.path / "data.json"):
         raise InputError(f"--data_dir={config.data_dir} has other classes than the run began with; name its folder.")
@@ -84,20 +97,39 @@ def retrain(config: RetrainConfig) -> RetrainResult:
 
     runtime.make_reproducible(config.seed)
     loop = RetrainLoop(config, genotype, source, train, directory)
+    _create(config, genotype, directory, loop, source.description)
+    return loop, test
+
+
+def _start_text(config, genotype, directory):
+    """The loop, its folder being written, and the text to test on."""
+    corpus = text.read(config.dataset, config.data_dir, config.text_unit, config.max_examples)
+    if config.resume and corpus.vocabulary != Vocabulary.load(directory.path / "data.json"):
+        raise InputError(f"--data_dir={config.data_dir} has other tokens than the run began with; name its folder.")
+
+    command_line.quiet_tensorflow()
+    from sdarts_tf.training import runtime
+    from sdarts_tf.training.text_retrain import TextRetrainLoop
+
+    runtime.make_reproducible(config.seed)
+    loop = TextRetrainLoop(config, genotype, corpus, directory)
+    _create(config, genotype, directory, loop, corpus.vocabulary)
+    return loop, corpus.test
+
+
+def _create(config, genotype, directory, loop, data):
     if not config.resume:
-        files = {"genotype.json": genotype.to_json() + "\n", "data.json": source.description.to_json()}
+        files = {"genotype.json": genotype.to_json() + "\n", "data.json": data.to_json()}
         flags, size = command_line.to_flagfile(config), loop.checkpoint_bytes()
         directory.create(config, flags, checkpoint_bytes=size, files=files)
-    loop.run()
-    figures = loop.test(test)
-    directory.write("result.json", json.dumps(figures, indent=2) + "\n")
-    return RetrainResult(directory.run_dir, genotype, **figures)
 
 
 def main(config: RetrainConfig) -> None:
     """Trains and says how good the network is."""
     result = retrain(config)
     top5 = "" if result.test_top5 is None else f", top-5 {result.test_top5:.2%}"
+    if result.test_perplexity is not None:
+        print(f"Test perplexity: {result.test_perplexity:.2f} ({result.checkpoint} weights)")
     print(f"Test accuracy: {result.test_accuracy:.2%}{top5}, loss {result.test_loss:.4f} ({result.checkpoint} weights)")
     print(f"Trained network: {result.run_dir / trained_files.FOLDER}")
 

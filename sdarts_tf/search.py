@@ -11,6 +11,7 @@ from sdarts_tf.errors import InputError
 from sdarts_tf.genotypes.drawing import describe, draw
 from sdarts_tf.genotypes.genotype import Genotype
 from sdarts_tf.methods import ingredients
+from sdarts_tf.training import handover
 from sdarts_tf.training.run_directory import RunDirectory
 
 
@@ -29,14 +30,7 @@ def check(config: SearchConfig) -> None:
     except ValueError as error:
         raise InputError(str(error)) from error
     spaces.check(config.space)
-    recurrent = config.family == "recurrent"
-    if recurrent == (config.dataset in sources.NAMES) and config.dataset in (*sources.NAMES, *text.NAMES):
-        fitting = text.NAMES if recurrent else sources.SOURCES
-        raise InputError(
-            f"--space={config.space} is not for --dataset={config.dataset}; choose from {', '.join(fitting)}, or "
-            f"{'a space of images' if recurrent else '--space=recurrent'}."
-        )
-    sources.check(config.dataset, text.NAMES if recurrent else tuple(sources.SOURCES))
+    handover.check_dataset(config.space, config.dataset, tuple(sources.SOURCES))
 
 
 def search(config: SearchConfig) -> SearchResult:
@@ -75,7 +69,7 @@ def search(config: SearchConfig) -> SearchResult:
         directory.require_unused()
     config = config.completed()
     if config.family == "recurrent":
-        corpus = text.read(config.dataset, config.data_dir, config.text_unit)
+        corpus = text.read(config.dataset, config.data_dir, config.text_unit, config.max_examples)
     else:
         source = sources.get(config.dataset)
         with command_line.native_output_held():  # tensorflow-datasets, if it is needed, imports TensorFlow

@@ -9,7 +9,7 @@ import pytest
 
 from sdarts_tf import command_line
 from sdarts_tf import config as configuration
-from sdarts_tf.config import SearchConfig, setting
+from sdarts_tf.config import RetrainConfig, SearchConfig, setting
 from sdarts_tf.errors import InputError
 
 FIELDS = dataclasses.fields(SearchConfig)
@@ -39,7 +39,7 @@ def test_a_field_has_a_one_line_help_and_a_valid_default(config_class, field):
     text = field.metadata["help"]
     assert 10 < len(text) <= 120 and "\n" not in text and text[-1] != "."
     assert field.default is None or not field.metadata["choices"] or field.default in field.metadata["choices"]
-    assert set(field.metadata) == {"help", "unit", "choices", "minimum", "maximum"}
+    assert set(field.metadata) == {"help", "unit", "choices", "minimum", "maximum", "defaults"}
 
 
 @pytest.mark.parametrize("config_class, field", SETTINGS)
@@ -51,13 +51,36 @@ def test_a_field_that_may_be_none_is_none_unless_given(config_class, field):
 
 def test_the_defaults_are_the_papers():
     """Chen & Hsieh, section 5.1, and the official code's arguments."""
-    config = SearchConfig()
+    config = SearchConfig().completed()
     assert (config.epochs, config.batch_size, config.channels, config.cells) == (50, 64, 16, 8)
     assert (config.learning_rate, config.min_learning_rate, config.momentum) == (0.025, 0.001, 0.9)
     assert (config.weight_decay, config.gradient_clip) == (3e-4, 5.0)
     assert (config.alpha_learning_rate, config.alpha_weight_decay) == (3e-4, 1e-3)
     assert (config.epsilon_start, config.epsilon, config.pgd_steps) == (0.03, 0.3, 7)
     assert (config.train_share, config.seed) == (0.5, 2)
+
+
+def test_the_defaults_for_recurrent_cells_are_the_official_ones():
+    """The arguments of `sota/rnn/train_search.py` and `train.py`."""
+    config = SearchConfig(space="recurrent").completed()
+    assert (config.dataset, config.epochs, config.batch_size, config.units, config.bptt) == ("ptb", 50, 256, 300, 35)
+    assert (config.learning_rate, config.min_learning_rate, config.momentum) == (20.0, 20.0, 0.0)
+    assert (config.weight_decay, config.gradient_clip) == (5e-7, 0.25)
+    assert (config.alpha_learning_rate, config.alpha_weight_decay) == (3e-3, 1e-3)
+    assert (config.word_dropout, config.embedding_dropout, config.slowness) == (0.0, 0.2, 1e-3)
+    assert (config.input_dropout, config.hidden_dropout, config.output_dropout) == (0.75, 0.25, 0.75)
+    config = RetrainConfig(genotype="penn_pgd").completed("recurrent")
+    assert (config.epochs, config.batch_size, config.units, config.bptt) == (8000, 64, 850, 35)
+    assert (config.learning_rate, config.momentum, config.weight_decay) == (20.0, 0.0, 8e-7)
+    assert (config.gradient_clip, config.averaging_patience, config.slowness) == (0.25, 5, 1e-3)
+    assert (config.word_dropout, config.embedding_dropout) == (0.1, 0.2)
+    assert (config.input_dropout, config.hidden_dropout, config.output_dropout) == (0.75, 0.25, 0.75)
+
+
+def test_completing_keeps_what_is_given():
+    config = SearchConfig(space="recurrent", learning_rate=1.0, batch_size=8).completed()
+    assert (config.learning_rate, config.batch_size, config.momentum) == (1.0, 8, 0.0)
+    assert config.completed() == config
 
 
 @pytest.mark.parametrize("change", [{"low": 1.0}, {"low": 1e300}, {"high": -1e300}, {"high": 2.0}, {"both": 2}])

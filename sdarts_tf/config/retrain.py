@@ -129,7 +129,7 @@ class RetrainConfig:
         maximum=0.9,
     )
     max_examples: int | None = setting(
-        None, "use only the first examples of the training set; default all", unit="images", minimum=2
+        None, "use only the first examples of the training set; default all", unit="images or tokens", minimum=2
     )
     seed: int = setting(0, "seed of every random draw", minimum=0, maximum=2**31 - 1)
     checkpoint_seconds: float = setting(300.0, "time between checkpoints inside an epoch", unit="seconds", minimum=0.0)

@@ -102,7 +102,7 @@ class SearchConfig:
         maximum=1.0,
     )
     max_examples: int | None = setting(
-        None, "use only the first examples of the training set; default all", unit="images", minimum=2
+        None, "use only the first examples of the training set; default all", unit="images or tokens", minimum=2
     )
     crop_padding: int | None = setting(
         None, "zeros around the image before the random crop; default an eighth of its side", unit="pixels", minimum=0

@@ -42,13 +42,14 @@ class Corpus:
         return zlib.crc32(self.train.tobytes())
 
 
-def read(name: str, data_dir: str | None, unit: str = "words") -> Corpus:
+def read(name: str, data_dir: str | None, unit: str = "words", max_tokens: int | None = None) -> Corpus:
     """The corpus of a data set.
 
     Args:
         name: one of `NAMES`.
         data_dir: folder with the three files; for `ptb` also one with `ptb/` or `ptb.zip`, or the archive itself.
         unit: `"words"` or `"characters"`.
+        max_tokens: keep only the first tokens of the training text; the vocabulary stays that of the whole.
 
     Raises:
         InputError: a file is missing, empty, or not UTF-8.
@@ -58,7 +59,8 @@ def read(name: str, data_dir: str | None, unit: str = "words") -> Corpus:
     texts = {part: split(_decoded(content, path), unit) for part, (path, content) in _contents(name, data_dir).items()}
     tokens = tuple(dict.fromkeys(token for part in SPLITS for token in texts[part]))
     vocabulary = Vocabulary(name, unit, tokens)
-    return Corpus(vocabulary, **{part: vocabulary.encode(text) for part, text in texts.items()})
+    train, valid, test = (vocabulary.encode(texts[part]) for part in SPLITS)
+    return Corpus(vocabulary, train[:max_tokens], valid, test)
 
 
 def _file_names(name):

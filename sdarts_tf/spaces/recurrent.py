@@ -36,6 +36,12 @@ class Dropout:
     output: float = 0.0
 
 
+def dropout(config) -> Dropout:
+    """What the settings of a search or of a training drop."""
+    rates = ("word", "embedding", "input", "hidden", "output")
+    return Dropout(**{name: getattr(config, f"{name}_dropout") for name in rates})
+
+
 @dataclasses.dataclass(frozen=True)
 class Masks:
     """What a window's activations are multiplied by, 0 or 1 / kept share; None multiplies nothing.

@@ -147,7 +147,7 @@ def learning_rate(config: RetrainConfig, epoch: int) -> float:
     """The step size of an epoch, counted from 0.
 
     Example:
-        >>> learning_rate(RetrainConfig(), 300)
+        >>> learning_rate(RetrainConfig().completed("images"), 300)
         0.0125
     """
     if config.schedule == "linear":

@@ -8,18 +8,12 @@ import tensorflow as tf
 from sdarts_tf.config import SearchConfig
 from sdarts_tf.data import text
 from sdarts_tf.data.text import Corpus, Windows
-from sdarts_tf.spaces.recurrent import Dropout, RecurrentSpace
+from sdarts_tf.spaces.recurrent import RecurrentSpace, dropout
 from sdarts_tf.training.search_step import SearchStep, join
 from sdarts_tf.training.text_evaluate import TextEvaluation
 from sdarts_tf.training.text_objective import TextObjective
 
 _EVALUATED_STREAMS = 10  # officially, the validation text is read as so many streams
-
-
-def dropout(config) -> Dropout:
-    """What the settings of a search or of a training drop."""
-    rates = ("word", "embedding", "input", "hidden", "output")
-    return Dropout(**{name: getattr(config, f"{name}_dropout") for name in rates})
 
 
 def build_text_step(config: SearchConfig, vocabulary: int) -> tuple[SearchStep, dict[str, tf.Variable]]:

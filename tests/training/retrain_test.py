@@ -290,7 +290,7 @@ def test_command_line_prints_the_test_accuracy(tmp_path):
 
 
 def test_the_defaults_are_the_official_recipe():
-    config = RetrainConfig()
+    config = RetrainConfig().completed("images")
     assert (config.epochs, config.batch_size, config.channels, config.cells) == (600, 96, 36, 20)
     assert (config.learning_rate, config.min_learning_rate, config.momentum) == (0.025, 0.0, 0.9)
     assert (config.weight_decay, config.gradient_clip, config.drop_path) == (3e-4, 5.0, 0.2)
