@@ -61,7 +61,10 @@ class ExportConfig:
     )
     data_dir: str | None = setting(None, "folder with the data set's files; default the one it was trained from")
     compared_images: int = setting(
-        500, "test images on which every artefact is compared with the network", unit="images", minimum=1
+        500,
+        "test images, or tokens, on which every artefact is compared with the network",
+        unit="images or tokens",
+        minimum=1,
     )
     calibration_images: int = setting(
         200, "training images from which the ranges of the int8 model are taken", unit="images", minimum=1

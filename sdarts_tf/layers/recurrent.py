@@ -32,7 +32,7 @@ class RecurrentCell(Layer):
     def __init__(self, edges, outputs, units, **kwargs):
         super().__init__(**kwargs)
         self.edges, self.outputs = tuple(edges), tuple(outputs)
-        self.matrices = _Matrices(units, len(self.edges))
+        self.matrices = Matrices(units, len(self.edges))
 
     def call(self, x, hidden, training=False, hidden_mask=None):
         """Applies the cell.
@@ -80,7 +80,7 @@ class MixedRecurrentCell(Layer):
     def __init__(self, candidates, num_blocks, units, **kwargs):
         super().__init__(**kwargs)
         self.places = {name: column for column, name in enumerate(candidates) if name != "none"}
-        self.matrices = _Matrices(units, num_blocks)
+        self.matrices = Matrices(units, num_blocks)
         self.normalization = BatchNormalization(units, affine=False)
 
     def call(self, x, hidden, mixture, training=False, hidden_mask=None):
@@ -149,7 +149,7 @@ class MixedRecurrentCell(Layer):
         return output.y[:, 0, 0], statistics
 
 
-class _Matrices(Layer):
+class Matrices(Layer):
     """The official matrices of a cell: `[2n, 2n]` for input and hidden state, `[n, 2n]` for each block.
 
     The columns of a matrix make the gate first, then the candidate.
