@@ -167,11 +167,13 @@ def test_parsing_touches_no_global_flags():
 
 
 # A value for every setting of a search that differs from its default.
-OTHER = {field.name: field.default + 1 for field in FIELDS if type(field.default) in (int, float)}
+DEFAULTS = vars(SearchConfig().completed())
+OTHER = {name: default + 1 for name, default in DEFAULTS.items() if type(default) in (int, float)}
+OTHER |= {f"{name}_dropout": 0.5 for name in ("word", "embedding", "input", "hidden", "output")}
 OTHER |= {field.name: not field.default for field in FIELDS if bool in (field.type, *typing.get_args(field.type))}
 OTHER |= {"method": "adv", "space": "s1", "dataset": "digits", "data_dir": "a b", "run_dir": "x=#y"}
 OTHER |= {"momentum": 0.5, "train_share": 0.25, "projection": "exact", "attack_statistics": "training"}
-OTHER |= {"max_examples": 10, "crop_padding": 0}
+OTHER |= {"max_examples": 10, "crop_padding": 0, "text_unit": "characters"}
 
 
 @pytest.mark.parametrize("name", [field.name for field in FIELDS])
@@ -441,7 +443,7 @@ def test_a_wrong_flag_of_the_search_is_one_line_and_writes_nothing(tmp_path, arg
 def test_help_of_the_search():
     result = search("--help")
     assert (result.returncode, result.stderr) == (0, "")
-    assert "--alpha_learning_rate=FLOAT  (default 0.0003)" in result.stdout
+    assert "--alpha_learning_rate=FLOAT  (default 0.0003, recurrent 0.003)" in result.stdout
 
 
 @pytest.mark.parametrize("flag", ["--help", "--epoch=3", "--space=bogus"])

@@ -66,6 +66,19 @@ class TextRetrainStep:
         return {"loss": loss, "accuracy": accuracy, "gradient_norm": norm, "non_finite": non_finite}
 
 
+def build_text_step(model: LanguageModel, config: RetrainConfig) -> TextRetrainStep:
+    """The step that trains a model, with fresh optimizer, average and hidden states.
+
+    Args:
+        model: a model of `RecurrentSpace.build_network`.
+        config: the settings, completed.
+    """
+    weights = [variable.value for variable in model.trainable_variables]
+    optimizer = SGD(weights, momentum=config.momentum, weight_decay=config.weight_decay)
+    hidden = tf.Variable(tf.zeros([config.batch_size, config.units]), trainable=False, name="hidden")
+    return TextRetrainStep(model, optimizer, Average(weights), hidden, config)
+
+
 class TextRetrainLoop(EpochLoop):
     """Trains a language model from its start or its last checkpoint to its end.
 
@@ -97,22 +110,20 @@ class TextRetrainLoop(EpochLoop):
         self._valid_rows = text.parallel(corpus.valid, EVALUATED_STREAMS, "The validation text")
         self._windows = Windows(len(self._rows), config.bptt, seed=config.seed, spread=_LENGTH_SPREAD)
         self.network = trained_network.build(genotype, config, corpus.vocabulary)
-        weights = [variable.value for variable in self.network.trainable_variables]
-        optimizer = SGD(weights, momentum=config.momentum, weight_decay=config.weight_decay)
-        self.average = Average(weights)
-        hidden = tf.Variable(tf.zeros([config.batch_size, config.units]), trainable=False, name="hidden")
+        step = build_text_step(self.network, config)
+        self.average = step.average
         self._checksum = tf.Variable(corpus.checksum(), dtype=tf.int64, trainable=False)
         super().__init__(
             config,
             directory,
-            TextRetrainStep(self.network, optimizer, self.average, hidden, config),
+            step,
             first_step=self._windows.first_step,
             rate=(config.batch_size * config.bptt, corpus.vocabulary.unit),
             progress_console=progress_console,
             network=self.network,
-            optimizer=optimizer.state,
-            average=self.average.state,
-            hidden=hidden,
+            optimizer=step.optimizer.state,
+            average=step.average.state,
+            hidden=step.hidden,
             text_checksum=self._checksum,
         )
         self._evaluate = TextEvaluation(self.network, config.units)
