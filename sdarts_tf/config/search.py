@@ -19,7 +19,7 @@ class SearchConfig:
         0.3
     """
 
-    method: str = setting("rs", "search method, a sum of ingredients: darts, rs or adv, each also +second_order")
+    method: str = setting("rs", "search method, a sum of ingredients: darts, rs or adv; +second_order; +pc")
     space: str = setting("s5", "search space: s1, s2, s3, s4, s5, or darts (eight candidates)")
     dataset: str = setting("cifar10", "data set: digits (installed, needs no network), cifar10, cifar100 or svhn")
     data_dir: str | None = setting(None, "folder with the data set's files, or a tensorflow-datasets folder")
@@ -56,6 +56,12 @@ class SearchConfig:
         "evaluation",
         "batch norm inside the attack: evaluation (official: running ones) or training (the batch's, not recorded)",
         choices=("evaluation", "training"),
+    )
+    channel_divisor: int = setting(4, "K: one of K parts of the channels is searched, pc only", minimum=1)
+    edge_normalization: bool = setting(True, "weigh whole edges too, by alpha of their own, pc only")
+    perturb_edges: bool = setting(False, "perturb the weights of edges too, pc only")
+    warmup_epochs: int | None = setting(
+        None, "first epochs, in which alpha does not move; default 0, with pc 15 of 50", unit="epochs", minimum=0
     )
     train_share: float = setting(
         0.5,

@@ -5,7 +5,11 @@ INGREDIENTS = {
     "rs": "perturbation",
     "adv": "perturbation",
     "second_order": "hypergradient",
+    "pc": "channels",
 }
+
+
+PARTIAL_CHANNELS = "pc"
 
 
 def split(text):

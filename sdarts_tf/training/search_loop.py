@@ -8,7 +8,7 @@ from sdarts_tf.config import SearchConfig
 from sdarts_tf.data.sources import Examples, Source
 from sdarts_tf.data.streams import Stream, pairs, split
 from sdarts_tf.genotypes.genotype import Genotype
-from sdarts_tf.methods import schedules
+from sdarts_tf.methods import ingredients, schedules
 from sdarts_tf.training.epoch_loop import EVALUATION_KEY, EpochLoop, augmentation
 from sdarts_tf.training.evaluate import Evaluation
 from sdarts_tf.training.run_directory import Records, RunDirectory
@@ -79,10 +79,21 @@ class SearchLoop(EpochLoop):
 
     def _schedules(self, epoch):
         config, progress = self.config, epoch / self.config.epochs
-        return {
+        figures = {
             "learning_rate": schedules.cosine(config.learning_rate, config.min_learning_rate)(progress),
             "epsilon": schedules.linear(config.epsilon_start, config.epsilon)(progress),
         }
+        warmup_epochs = self._warmup_epochs()
+        if warmup_epochs:
+            figures["alpha_learning_rate"] = config.alpha_learning_rate if epoch >= warmup_epochs else 0.0
+        return figures
+
+    def _warmup_epochs(self):
+        """The first epochs, in which alpha does not move; 15 of 50 are PC-DARTS's own."""
+        config = self.config
+        if config.warmup_epochs is not None:
+            return config.warmup_epochs
+        return round(0.3 * config.epochs) if ingredients.PARTIAL_CHANNELS in ingredients.split(config.method) else 0
 
     def _state_is_finite(self):
         return all(np.isfinite(shares).all() for shares in self.step.architecture.mixture().values())
@@ -94,7 +105,6 @@ class SearchLoop(EpochLoop):
         # As officially, the images of the alpha half are augmented here too.
         seed = tf.random.fold_in((self.config.seed, epoch), EVALUATION_KEY)
         valid_loss, valid_accuracy = self._evaluate(self.valid_stream.sweep(seed), mixture, seed=seed)
-        shares = np.concatenate([group.numpy() for group in mixture.values()])
         return {
             "epoch": epoch + 1,
             "train_loss": train_loss,
@@ -102,7 +112,7 @@ class SearchLoop(EpochLoop):
             "valid_loss": valid_loss,
             "valid_accuracy": valid_accuracy,
             **self._schedules(epoch),
-            "alpha_entropy": float(-np.mean(np.sum(shares * np.log(np.maximum(shares, 1e-30)), axis=-1))),
+            "alpha_entropy": float(np.mean(np.concatenate([_entropies(group.numpy()) for group in mixture.values()]))),
             "skip_connections": self._genotype().count("skip_connect"),
         }
 
@@ -112,3 +122,8 @@ class SearchLoop(EpochLoop):
     def _genotype(self):
         mixture = {group: shares.numpy() for group, shares in self.step.architecture.mixture().items()}
         return self.space.discretize(mixture)
+
+
+def _entropies(shares):
+    """The entropy of each row, in nats."""
+    return -np.sum(shares * np.log(np.maximum(shares, 1e-30)), axis=-1)
