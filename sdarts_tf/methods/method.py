@@ -17,12 +17,14 @@ class Method:
         hypergradient: what moves alpha.
         channel_divisor: K of PC-DARTS: the candidates see one of K parts of the channels.
         edge_normalization: whole edges are weighed too, by alpha of their own.
+        dropped_skips: skip connections have a dropout, as in P-DARTS.
     """
 
     perturbation: Perturbation = perturbations.none
     hypergradient: Hypergradient = hypergradients.first_order
     channel_divisor: int = 1
     edge_normalization: bool = False
+    dropped_skips: bool = False
 
 
 def parse(text, *, pgd_steps=7, project=simplex.renormalize, channel_divisor=4, edge_normalization=True):
@@ -45,6 +47,7 @@ def parse(text, *, pgd_steps=7, project=simplex.renormalize, channel_divisor=4, 
         "rs": {"perturbation": perturbations.random(project=project)},
         "adv": {"perturbation": perturbations.adversarial(steps=pgd_steps, project=project)},
         "second_order": {"hypergradient": hypergradients.second_order},
+        "pdarts": {"dropped_skips": True},  # its stages are searches of their own
         "pc": {"channel_divisor": channel_divisor, "edge_normalization": edge_normalization},
     }
     return Method(**{field: value for name in split(text) for field, value in choices[name].items()})

@@ -32,7 +32,15 @@ class SearchSpace(abc.ABC):
         raise InputError(f"The space {self.name!r} has no edge weights; leave 'pc' out of --method.")
 
     @abc.abstractmethod
-    def build_supernet(self, num_classes: int, channels: int, cells: int, *, channel_divisor: int = 1) -> keras.Model:
+    def build_supernet(
+        self,
+        num_classes: int,
+        channels: int,
+        cells: int,
+        *,
+        channel_divisor: int = 1,
+        dropped_skips: bool = False,
+    ) -> keras.Model:
         """The network that holds all candidates.
 
         Args:
@@ -40,6 +48,8 @@ class SearchSpace(abc.ABC):
             channels: channels of the first cells; even.
             cells: number of cells, at least 3.
             channel_divisor: K of PC-DARTS: only the first of K parts of the channels passes through the candidates.
+            dropped_skips: skip connections of stride 1 have a dropout in training, as in P-DARTS. The supernet is
+                called with `skip_dropout=`, its rate, then.
 
         Raises:
             InputError: the channels cannot be divided, or the space knows no partial channels.
@@ -82,8 +92,16 @@ class SearchSpace(abc.ABC):
         """
 
     @abc.abstractmethod
-    def discretize(self, mixture: dict[str, np.ndarray]) -> Genotype:
-        """The genotype of the strongest edges and operations."""
+    def discretize(self, mixture: dict[str, np.ndarray], *, max_skips: int | None = None) -> Genotype:
+        """The genotype of the strongest edges and operations.
+
+        Args:
+            mixture: the shares, and the weights of edges if they have any.
+            max_skips: largest number of skip connections in the normal cell; None is any.
+
+        Raises:
+            InputError: the space knows no such limit.
+        """
 
 
 class Architecture(tf.Module):

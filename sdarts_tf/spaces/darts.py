@@ -12,7 +12,7 @@ from sdarts_tf.genotypes.genotype import Genotype
 from sdarts_tf.layers.base import Layer
 from sdarts_tf.layers.blocks import Classifier, Stem
 from sdarts_tf.layers.mixed import Arrivals, MixedOperation
-from sdarts_tf.layers.operations import Noise
+from sdarts_tf.layers.operations import DroppedIdentity, Noise
 from sdarts_tf.layers.views import Views
 from sdarts_tf.spaces import discretize
 from sdarts_tf.spaces.base import SearchSpace
@@ -30,10 +30,20 @@ class SearchCell(Layer):
         reduction: edges from the two inputs have stride 2.
         previous_reduction: the cell before was a reduction cell, so that the older input is twice as large.
         channel_divisor: K of PC-DARTS: candidates see the first C / K channels of a node; the others bypass them.
+        dropped_skips: skip connections of stride 1 have a dropout, as in P-DARTS.
     """
 
     def __init__(
-        self, candidates, in_channels, channels, *, reduction, previous_reduction, channel_divisor=1, **kwargs
+        self,
+        candidates,
+        in_channels,
+        channels,
+        *,
+        reduction,
+        previous_reduction,
+        channel_divisor=1,
+        dropped_skips=False,
+        **kwargs,
     ):
         super().__init__(**kwargs)
         self.reduction, self.channel_divisor = reduction, channel_divisor
@@ -44,48 +54,54 @@ class SearchCell(Layer):
             rows = {row: candidates[row] for row, (start, _) in enumerate(EDGES) if start == source}
             stride = 2 if reduction and source < 2 else 1
             self.mixed.append(
-                MixedOperation(channels // channel_divisor, rows, stride=stride, name=f"from_node_{source}")
+                MixedOperation(
+                    channels // channel_divisor,
+                    rows,
+                    stride=stride,
+                    dropped_skips=dropped_skips,
+                    name=f"from_node_{source}",
+                )
             )
 
-    def call(self, older, newer, mixture, edge_weights=None, training=False, seed=None, prepared=()):
+    def call(self, older, newer, mixture, edge_weights=None, training=False, seed=None, skip_dropout=None, prepared=()):
         """Applies the cell.
 
         Args:
             older, newer: `(x, relu(x))` of the two cells before it.
             mixture: of the cell's kind.
             edge_weights: `[14]`, by which whole edges are weighed; None is 1 for all.
-            training, seed: as the supernet's.
+            training, seed, skip_dropout: as the supernet's.
             prepared: what `prepare` returned for the first nodes, whose inputs are not read then.
         """
         if edge_weights is not None:
             mixture *= edge_weights[:, tf.newaxis]
         prepared = list(prepared)
         for number in range(len(prepared), 2):
-            prepared.append(self.prepare(number, (older, newer)[number], training, seed))
+            prepared.append(self.prepare(number, (older, newer)[number], training, seed, skip_dropout))
         arrivals, nodes = Arrivals(), []
         for source, mixed in enumerate(self.mixed):
             if source in OUTPUTS:
                 nodes.append(self._joined(source, arrivals, prepared, edge_weights))
-                prepared.append(self._leaving(source, nodes[-1], training, seed))
+                prepared.append(self._leaving(source, nodes[-1], training, seed, skip_dropout))
             for rows, output in mixed.finish(prepared[source][0], mixture, training):
                 arrivals.add((EDGES[row][1] for row in rows), output)
         nodes.append(self._joined(OUTPUTS[-1], arrivals, prepared, edge_weights))
         return tf.concat(nodes, axis=-1)
 
-    def prepare(self, number, x, training=False, seed=None):
+    def prepare(self, number, x, training=False, seed=None, skip_dropout=None):
         """What leaves input node `number` before it is weighed; `x` is the pair `(x, relu(x))` of that input."""
         node = self.preprocess[number](x[0], views=Views(*x), training=training)
-        return self._leaving(number, node, training, seed)
+        return self._leaving(number, node, training, seed, skip_dropout)
 
-    def _leaving(self, source, node, training, seed):
+    def _leaving(self, source, node, *options):
         """Of what leaves a node: the candidates' maps, and the channels that bypass them, None if there are none."""
         mixed = self.mixed[source]
         if self.channel_divisor == 1:
-            return mixed.prepare(node, training, seed), None
+            return mixed.prepare(node, *options), None
         bypass = node[..., mixed.channels :]
         if self.reduction and source < 2:
             bypass = tf.nn.max_pool2d(bypass, 2, 2, "VALID")
-        return mixed.prepare(node[..., : mixed.channels], training, seed), bypass
+        return mixed.prepare(node[..., : mixed.channels], *options), bypass
 
     def _joined(self, node, arrivals, prepared, edge_weights):
         """A node: the sum of all that arrives. Shuffling after the sum is shuffling every edge, and cheaper."""
@@ -117,7 +133,7 @@ def shuffle_channels(x, groups):
 class Supernet(keras.Model):
     """Stem, cells that mix all candidates, classifier; called as `SearchSpace.build_supernet` says."""
 
-    def __init__(self, table, num_classes, channels, cells, *, channel_divisor=1, **kwargs):
+    def __init__(self, table, num_classes, channels, cells, *, channel_divisor=1, dropped_skips=False, **kwargs):
         super().__init__(**kwargs)
         if channels % (2 * channel_divisor if channel_divisor > 1 else 1):
             raise InputError(
@@ -141,32 +157,36 @@ class Supernet(keras.Model):
                     reduction=reduction,
                     previous_reduction=previous_reduction,
                     channel_divisor=channel_divisor,
+                    dropped_skips=dropped_skips,
                     name=f"cell_{index}",
                 )
             )
             older, newer = newer, len(OUTPUTS) * channels
             previous_reduction = reduction
         self.classifier = Classifier(newer, num_classes)
-        for salt, layer in enumerate(layer for layer in self._flatten_layers() if isinstance(layer, Noise)):
+        drawing = (layer for layer in self._flatten_layers() if isinstance(layer, (Noise, DroppedIdentity)))
+        for salt, layer in enumerate(drawing):
             layer.salt = salt
         self.built = True
 
-    def call(self, images, mixture, training=False, seed=None, prepared=None):
-        prepared = list(self.prepare(images, training, seed) if prepared is None else prepared)
+    def call(self, images, mixture, training=False, seed=None, prepared=None, skip_dropout=None):
+        options = {"training": training, "seed": seed, "skip_dropout": skip_dropout}
+        prepared = list(self.prepare(images, **options) if prepared is None else prepared)
         prepared += [()] * (len(self.cells) - len(prepared))
         older = newer = None
         for kind, cell, ready in zip(self.kinds, self.cells, prepared, strict=True):
             weights = edge_weights(mixture, kind)
-            x = cell(older, newer, mixture[kind], weights, training=training, seed=seed, prepared=ready)
+            x = cell(older, newer, mixture[kind], weights, prepared=ready, **options)
             # Both cells that read an output share its rectified map.
             older, newer = newer, (x, tf.nn.relu(x))
         return self.classifier(x)
 
-    def prepare(self, images, training=False, seed=None):
+    def prepare(self, images, training=False, seed=None, skip_dropout=None):
+        options = training, seed, skip_dropout
         x = self.stem(images, training=training)
         x = (x, tf.nn.relu(x))
         first, second = self.cells[:2]
-        return [first.prepare(number, x, training, seed) for number in range(2)], [second.prepare(0, x, training, seed)]
+        return [first.prepare(number, x, *options) for number in range(2)], [second.prepare(0, x, *options)]
 
 
 def edge_groups(kind):
@@ -190,11 +210,12 @@ class DartsSpace(SearchSpace):
 
     Args:
         name: a key of `TABLES`.
+        table: the candidates of each edge, if they are fewer: kind -> for each of the 14 rows the names.
     """
 
-    def __init__(self, name):
+    def __init__(self, name, table=None):
         self.name = name
-        self.table = TABLES[name]
+        self.table = table or TABLES[name]
 
     def alpha_shapes(self):
         return {kind: (len(rows), len(rows[0])) for kind, rows in self.table.items()}
@@ -202,16 +223,18 @@ class DartsSpace(SearchSpace):
     def edge_shapes(self):
         return {group: (1, node) for kind in self.table for group, node in zip(edge_groups(kind), OUTPUTS, strict=True)}
 
-    def build_supernet(self, num_classes, channels, cells, *, channel_divisor=1):
-        return Supernet(self.table, num_classes, channels, cells, channel_divisor=channel_divisor)
+    def build_supernet(self, num_classes, channels, cells, *, channel_divisor=1, dropped_skips=False):
+        options = {"channel_divisor": channel_divisor, "dropped_skips": dropped_skips}
+        return Supernet(self.table, num_classes, channels, cells, **options)
 
     def build_network(self, genotype, num_classes, channels, cells, *, auxiliary=False, large_images=False):
         return Network(genotype, num_classes, channels, cells, auxiliary=auxiliary, large_images=large_images)
 
-    def discretize(self, mixture):
+    def discretize(self, mixture, *, max_skips=None):
         cells = {}
         for kind, rows in self.table.items():
             weights = edge_weights(mixture, kind)
             shares = mixture[kind] if weights is None else mixture[kind] * weights.numpy()[:, np.newaxis]
-            cells[kind] = discretize.darts_cell(shares, rows)
+            limit = max_skips if kind == "normal" else None
+            cells[kind] = discretize.darts_cell(shares, rows, max_skips=limit)
         return Genotype(self.name, cells, dict.fromkeys(cells, OUTPUTS))

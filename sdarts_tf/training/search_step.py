@@ -10,7 +10,7 @@ from sdarts_tf import spaces
 from sdarts_tf.config import SearchConfig
 from sdarts_tf.methods import simplex
 from sdarts_tf.methods.method import Method, parse
-from sdarts_tf.spaces.base import Architecture
+from sdarts_tf.spaces.base import Architecture, SearchSpace
 from sdarts_tf.training.objective import Objective
 from sdarts_tf.training.optimizers import SGD, Adam, clip_by_global_norm
 
@@ -72,7 +72,7 @@ class SearchStep:
         self._non_finite = tf.Variable(0, trainable=False, name="non_finite")
 
     def __call__(
-        self, train_batch, valid_batch, learning_rate, epsilon, seed, alpha_learning_rate=None
+        self, train_batch, valid_batch, learning_rate, epsilon, seed, alpha_learning_rate=None, skip_dropout=None
     ) -> dict[str, tf.Tensor]:
         """Moves alpha and the weights by one step.
 
@@ -83,15 +83,20 @@ class SearchStep:
             seed: int32 `[2]`, different at every step.
             alpha_learning_rate: of alpha, a scalar tensor; where it is 0, the alpha step is left out and its batch not
                 looked at. None means the optimizer's own.
+            skip_dropout: rate of the dropout behind skip connections, a scalar tensor; attacks have none.
 
         Returns:
             The fields of `StepResult`, by name.
         """
         self._non_finite.assign(0)
         alpha_seed, noise_seed, attack_seed, weight_seed = tf.unstack(tf.random.split(seed, 4))
+        recorded = {"training": True, "record": True, "skip_dropout": skip_dropout}
 
         def move_alpha():
-            return self._move_alpha(train_batch, valid_batch, learning_rate, alpha_learning_rate, alpha_seed)
+            train, valid = (
+                Objective(self.supernet, batch, seed=alpha_seed, **recorded) for batch in (train_batch, valid_batch)
+            )
+            return self._move_alpha(train, valid, learning_rate, alpha_learning_rate)
 
         if alpha_learning_rate is None:
             validation_loss = move_alpha()
@@ -100,7 +105,8 @@ class SearchStep:
         # Evaluation mode unless asked otherwise; never recorded: an attack must not move batch statistics.
         attacked = Objective(self.supernet, train_batch, training=self.attack_training, seed=attack_seed)
         hard = self._perturb(attacked.repeated(), epsilon, noise_seed)
-        loss, accuracy, norm = self._move_weights(train_batch, hard, learning_rate, weight_seed)
+        train = Objective(self.supernet, train_batch, seed=weight_seed, **recorded)
+        loss, accuracy, norm = self._move_weights(train, hard, learning_rate)
         self._count_non_finite(validation_loss)
         self._count_non_finite(loss)
         result = StepResult(loss, accuracy, validation_loss, norm, self._non_finite.read_value())
@@ -118,15 +124,11 @@ class SearchStep:
 
         return mixture | self.method.perturbation(clean, of_the_perturbed, epsilon=epsilon, seed=seed)
 
-    def _move_alpha(self, train_batch, valid_batch, learning_rate, alpha_learning_rate, seed):
-        train, valid = (
-            _TracedOnce(Objective(self.supernet, batch, training=True, record=True, seed=seed))
-            for batch in (train_batch, valid_batch)
-        )
+    def _move_alpha(self, train, valid, learning_rate, alpha_learning_rate):
         mixture, pullback = self.architecture.mixture_and_pullback()
         loss, gradient = self.method.hypergradient(
-            train,
-            valid,
+            _TracedOnce(train),
+            _TracedOnce(valid),
             [variable.value for variable in self.supernet.trainable_variables],
             mixture,
             learning_rate=learning_rate,
@@ -135,9 +137,8 @@ class SearchStep:
         self.alpha_optimizer.apply(list(pullback(gradient).values()), alpha_learning_rate)
         return loss
 
-    def _move_weights(self, train_batch, mixture, learning_rate, seed):
-        objective = Objective(self.supernet, train_batch, training=True, record=True, seed=seed)
-        loss, gradient, accuracy = objective.loss_and_weight_gradient(mixture)
+    def _move_weights(self, train, mixture, learning_rate):
+        loss, gradient, accuracy = train.loss_and_weight_gradient(mixture)
         gradient, norm = clip_by_global_norm(gradient, self.gradient_clip)
         self.weight_optimizer.apply(gradient, learning_rate)
         return loss, accuracy, norm
@@ -146,15 +147,20 @@ class SearchStep:
         self._non_finite.assign_add(tf.cast(~tf.math.is_finite(loss), tf.int32))
 
 
-def build_step(config: SearchConfig, num_classes: int) -> SearchStep:
+def build_step(config: SearchConfig, num_classes: int, space: SearchSpace | None = None) -> SearchStep:
     """The networks, optimizers and method of a search, joined in its step.
+
+    Args:
+        config: the settings.
+        num_classes: of the data.
+        space: default the one that the settings name.
 
     Example:
         >>> step = build_step(SearchConfig(space="s2", channels=4, cells=3), num_classes=10)
         >>> step.architecture.mixture()["normal"].shape
         TensorShape([14, 2])
     """
-    space = spaces.get(config.space)
+    space = space or spaces.get(config.space)
     method = parse(
         config.method,
         pgd_steps=config.pgd_steps,
@@ -162,7 +168,13 @@ def build_step(config: SearchConfig, num_classes: int) -> SearchStep:
         channel_divisor=config.channel_divisor,
         edge_normalization=config.edge_normalization,
     )
-    supernet = space.build_supernet(num_classes, config.channels, config.cells, channel_divisor=method.channel_divisor)
+    supernet = space.build_supernet(
+        num_classes,
+        config.channels,
+        config.cells,
+        channel_divisor=method.channel_divisor,
+        dropped_skips=method.dropped_skips,
+    )
     operations, edges = space.alpha_shapes(), space.edge_shapes() if method.edge_normalization else {}
     architecture = Architecture(operations | edges, seed=config.seed)
     weights = [variable.value for variable in supernet.trainable_variables]
