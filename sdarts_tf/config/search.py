@@ -74,6 +74,26 @@ class SearchConfig:
     stage_skip_dropout: str = setting(
         "0.1,0.4,0.7", "start of the dropout behind skip connections in each stage, pdarts only", unit="0 to 0.99"
     )
+    hessian_every: int = setting(
+        0,
+        "measure the Hessian of the validation loss by alpha after every so many epochs; 0 never",
+        unit="epochs",
+        minimum=0,
+    )
+    hessian_batches: int = setting(
+        4, "fixed validation batches on which the Hessian is measured", unit="batches", minimum=1
+    )
+    hessian_statistics: str = setting(
+        "training",
+        "batch norm under the Hessian: training (official: the batch's, not recorded) or evaluation (running ones)",
+        choices=("training", "evaluation"),
+    )
+    keep_every: int = setting(
+        0,
+        "keep weights and alpha of every so many epochs, and of the last, for sdarts_tf.analyze; 0 keeps none",
+        unit="epochs",
+        minimum=0,
+    )
     train_share: float = setting(
         0.5,
         "share of the training set, from its start, that trains the weights; the rest trains alpha",

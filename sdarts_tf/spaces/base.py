@@ -91,6 +91,10 @@ class SearchSpace(abc.ABC):
             InputError: the genotype has another kind of cells, an unknown operation, or an impossible edge.
         """
 
+    def complete(self, mixture: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """The mixture over all candidates of `spaces.rows`: those that a stage of the search has dropped have 0."""
+        return mixture
+
     @abc.abstractmethod
     def discretize(self, mixture: dict[str, np.ndarray], *, max_skips: int | None = None) -> Genotype:
         """The genotype of the strongest edges and operations.

@@ -230,6 +230,14 @@ class DartsSpace(SearchSpace):
     def build_network(self, genotype, num_classes, channels, cells, *, auxiliary=False, large_images=False):
         return Network(genotype, num_classes, channels, cells, auxiliary=auxiliary, large_images=large_images)
 
+    def complete(self, mixture):
+        completed = dict(mixture)
+        for kind, rows in TABLES[self.name].items():
+            completed[kind] = np.zeros([len(rows), len(rows[0])], np.float32)
+            for row, (names, left) in enumerate(zip(rows, self.table[kind], strict=True)):
+                completed[kind][row, [names.index(name) for name in left]] = mixture[kind][row]
+        return completed
+
     def discretize(self, mixture, *, max_skips=None):
         cells = {}
         for kind, rows in self.table.items():

@@ -223,6 +223,8 @@ _SHOWN = {
     "valid_top5": "top-5 {:.1%}",
     "epsilon": "epsilon {:.3f}",
     "skip_connections": "skips {}",
+    "hessian_norm": "Hessian {:.4f}",
+    "hessian_spread": "+- {:.4f}",
     "seconds": "{:.1f} s",
 }
 

@@ -118,6 +118,29 @@ class Objective:
 
         return mean_over_replicas(on_replica, self.batch)
 
+    def hessian_product(self, at, direction, arguments):
+        """The Hessian of the loss times a direction, exactly, by differentiating twice. Changes nothing.
+
+        Args:
+            at: a nest of tensors, the point at which the loss is differentiated.
+            direction: shaped like `at`.
+            arguments: function of `at` -> `mixture`, and `weights` unless they are the supernet's own, as a dict.
+
+        Returns:
+            Shaped like `at`.
+        """
+
+        def on_replica(images, labels, prepared=None):
+            with tf.GradientTape(watch_accessed_variables=False) as outer:
+                outer.watch(at)
+                with tf.GradientTape(watch_accessed_variables=False) as inner:
+                    inner.watch(at)
+                    loss, _ = self._loss_and_correct(images, labels, prepared=prepared, **arguments(at))
+                gradient = inner.gradient(loss, at)
+            return outer.gradient(gradient, at, output_gradients=direction)
+
+        return mean_over_replicas(on_replica, self.batch if self.prepared is None else (*self.batch, self.prepared))
+
     def _loss_and_correct(self, images, labels, mixture, weights=None, prepared=None):
         logits = self.logits(images, mixture, weights, prepared)
         return tf.reduce_mean(cross_entropy(labels, logits)), correct_share(labels, logits)

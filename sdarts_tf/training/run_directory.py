@@ -19,8 +19,8 @@ _FREE_ON_RESUME = {"run_dir", "resume", "data_dir", "checkpoint_seconds"}
 class RunDirectory:
     """The folder of one run.
 
-    It holds `config.json`, `run.flags`, `genotype.json`, `genotypes.jsonl`, `metrics.jsonl`, `checkpoints/`, `events/`,
-    and `log.txt`.
+    It holds `config.json`, `run.flags`, `genotype.json`, `genotypes.jsonl`, `mixtures.jsonl`, `metrics.jsonl`,
+    `checkpoints/`, `events/`, and `log.txt`; in `kept/` weights and alpha of some epochs, if the settings ask for it.
 
     Args:
         run_dir: the folder, as in `--run_dir`; created by `create`.
@@ -32,6 +32,7 @@ class RunDirectory:
         self.run_dir, self._what = pathlib.Path(run_dir), what
         self.path = self.run_dir / subfolder
         self.checkpoints, self.events = self.path / "checkpoints", self.path / "events"
+        self.kept = self.path / "kept"
 
     def require_unused(self, files: Collection[str] = ()) -> None:
         """Raises InputError unless the folder is missing, empty, or what a killed `create` left behind.

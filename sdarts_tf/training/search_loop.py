@@ -12,6 +12,8 @@ from sdarts_tf.data.streams import Stream, pairs, split
 from sdarts_tf.genotypes.genotype import Genotype
 from sdarts_tf.methods import ingredients, progressive, schedules
 from sdarts_tf.spaces.base import SearchSpace
+from sdarts_tf.training import curvature
+from sdarts_tf.training.checkpoint import Checkpoints
 from sdarts_tf.training.epoch_loop import EVALUATION_KEY, EpochLoop, augmentation
 from sdarts_tf.training.evaluate import Evaluation
 from sdarts_tf.training.run_directory import Records, RunDirectory
@@ -80,7 +82,8 @@ class SearchLoop(EpochLoop):
             weight_optimizer=step.weight_optimizer.state,
             alpha_optimizer=step.alpha_optimizer.state,
         )
-        self.genotypes = Records(directory, "genotypes.jsonl")
+        self.genotypes, self.mixtures = (Records(directory, name) for name in ("genotypes.jsonl", "mixtures.jsonl"))
+        self._measure_hessian = self._prepared_hessian(alpha_part, source) if config.hessian_every else None
         self._evaluate = Evaluation(lambda images, seed, mixture: step.supernet(images, mixture, seed=seed))
 
     def checkpoint_bytes(self) -> int:
@@ -94,9 +97,12 @@ class SearchLoop(EpochLoop):
             Interrupted: after SIGINT or SIGTERM; the state is saved.
             RunError: the loss is not finite any more, or the disk is full.
         """
-        self.genotypes.keep_until(self.restore())
-        if not self.genotypes.lines:
-            self.genotypes.append({"epoch": 0, **self._genotype().to_dict()})
+        epochs_done = self.restore()
+        untrained = not self.first_epoch and not int(self.position.numpy())
+        for records in (self.genotypes, self.mixtures):
+            records.keep_until(-1 if untrained else epochs_done)
+        if untrained:
+            self._record_architecture(0)
         self.train()
         return self._genotype()
 
@@ -120,6 +126,18 @@ class SearchLoop(EpochLoop):
     def _state_is_finite(self):
         return all(np.isfinite(shares).all() for shares in self.step.architecture.mixture().values())
 
+    def _prepared_hessian(self, examples, source):
+        config = self.config
+        batches = curvature.fixed_batches(examples, source, batch_size=config.batch_size, count=config.hessian_batches)
+        hessian = curvature.AlphaHessian(
+            self.step.supernet, self.step.architecture, training=config.hessian_statistics == "training"
+        )
+        return lambda: curvature.measure(hessian, batches)
+
+    def _due(self, every, epoch):
+        """Whether the turn of what is done every so many epochs has come; the last epoch has always its turn."""
+        return bool(every) and (epoch % every == 0 or epoch == self.config.epochs)
+
     def _record(self, epoch):
         """The figures of an epoch; accuracies in 0 to 1, entropy in nats per edge."""
         train_loss, train_accuracy, _ = self.totals.means()
@@ -137,10 +155,20 @@ class SearchLoop(EpochLoop):
             **self._schedules(epoch),
             "alpha_entropy": float(np.mean(np.concatenate([_entropies(group.numpy()) for group in mixture.values()]))),
             "skip_connections": self._genotype().count("skip_connect"),
+            **(self._measure_hessian() if self._due(self.config.hessian_every, epoch + 1) else {}),
         }
 
     def _keep(self, record):
-        self.genotypes.append({"epoch": record["epoch"], **self._genotype().to_dict()})
+        epoch = record["epoch"]
+        self._record_architecture(epoch)
+        if self._due(self.config.keep_every, epoch - self.first_epoch):
+            tracked = {"supernet": self.step.supernet, "architecture": self.step.architecture}
+            Checkpoints(self.directory.kept / f"epoch-{epoch}", **tracked).save(epoch)
+
+    def _record_architecture(self, epoch):
+        mixture = {group: shares.tolist() for group, shares in self.space.complete(self.mixture()).items()}
+        self.genotypes.append({"epoch": epoch, **self._genotype().to_dict()})
+        self.mixtures.append({"epoch": epoch, "mixture": mixture})
 
     def _genotype(self):
         return self.space.discretize(self.mixture(), max_skips=self._max_skips)

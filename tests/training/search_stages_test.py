@@ -47,6 +47,18 @@ def test_epochs_count_on_through_the_stages(run):
     assert [line["epoch"] for line in _lines(run.run_dir / "genotypes.jsonl")] == [0, 1, 2, 3, 4]
 
 
+def test_shares_of_dropped_candidates_are_recorded_as_0(run):
+    lines = _lines(run.run_dir / "mixtures.jsonl")
+    assert [line["epoch"] for line in lines] == [0, 1, 2, 3, 4]
+    (table,) = json.loads((run.run_dir / "stages.json").read_text())
+    for kind, rows in TABLES["s3"].items():
+        first, last = (np.array(line["mixture"][kind]) for line in (lines[2], lines[-1]))
+        assert first.min() > 0 and first.shape == last.shape == (14, 3)
+        left = [[name in table[kind][row] for name in names] for row, names in enumerate(rows)]
+        np.testing.assert_array_equal(last > 0, left)
+        np.testing.assert_allclose(last.sum(axis=-1), 1, rtol=1e-6)
+
+
 def test_an_edge_keeps_its_strongest_candidates(run):
     (table,) = json.loads((run.run_dir / "stages.json").read_text())
     for kind, rows in table.items():
@@ -73,7 +85,7 @@ def test_a_run_that_is_stopped_in_any_stage_goes_on_bit_for_bit(run, epoch, tmp_
         search(config)
     again = search(SearchConfig(run_dir=config.run_dir, resume=True))
     assert again.genotype == run.genotype
-    for name in ("metrics.jsonl", "genotypes.jsonl"):
+    for name in ("metrics.jsonl", "genotypes.jsonl", "mixtures.jsonl"):
         assert _lines(again.run_dir / name) == _lines(run.run_dir / name)
     for stage in ("stage-1", "stage-2"):
         ours, undisturbed = (

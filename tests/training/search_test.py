@@ -9,11 +9,17 @@ import sys
 import numpy as np
 import pytest
 
-from sdarts_tf import command_line
+from sdarts_tf import command_line, spaces
+from sdarts_tf.analysis.hessian import alpha_hessian
 from sdarts_tf.config import RetrainConfig, SearchConfig
+from sdarts_tf.data import sources
 from sdarts_tf.errors import InputError, RunError
 from sdarts_tf.genotypes.genotype import Genotype
 from sdarts_tf.search import search
+from sdarts_tf.training import curvature
+from sdarts_tf.training.checkpoint import Checkpoints
+from sdarts_tf.training.objective import Objective
+from sdarts_tf.training.search_step import build_step
 
 ROOT = pathlib.Path(__file__).parents[2]
 TINY = {
@@ -40,7 +46,7 @@ def test_files_of_a_run(run):
     names = {path.name for path in run.run_dir.iterdir()}
     assert names == {
         *("config.json", "run.flags", "genotype.json", "genotype.svg", "genotype.png", "genotypes.jsonl"),
-        *("metrics.jsonl", "checkpoints", "events", "log.txt"),
+        *("mixtures.jsonl", "metrics.jsonl", "checkpoints", "events", "log.txt"),
     }
     assert Genotype.load(run.run_dir / "genotype.json") == run.genotype
     assert list((run.run_dir / "events").glob("events*"))
@@ -66,6 +72,40 @@ def test_genotype_before_training_and_after_every_epoch(run):
     assert skips == [record["skip_connections"] for record in _lines(run.run_dir / "metrics.jsonl")]
 
 
+def test_mixtures_give_the_genotypes(run):
+    mixtures, genotypes = (_lines(run.run_dir / f"{name}.jsonl") for name in ("mixtures", "genotypes"))
+    assert [record["epoch"] for record in mixtures] == [0, 1, 2]
+    for mixture, genotype in zip(mixtures, genotypes, strict=True):
+        shares = {group: np.array(rows) for group, rows in mixture["mixture"].items()}
+        np.testing.assert_allclose([rows.sum(axis=-1) for rows in shares.values()], 1, rtol=1e-6)
+        assert spaces.get("s2").discretize(shares) == Genotype.from_dict(genotype)
+
+
+def test_the_hessian_is_measured_on_kept_weights_and_disturbs_nothing(run, tmp_path):
+    """What the search wrote is what its kept checkpoint gives; apart from it the run is that without measuring."""
+    measuring = {"hessian_every": 2, "hessian_batches": 2, "keep_every": 3}
+    config = SearchConfig(method="rs", run_dir=str(tmp_path / "run"), **TINY, **measuring)
+    assert search(config).genotype == run.genotype
+    first, second = _lines(tmp_path / "run" / "metrics.jsonl")
+    measured = {name: second.pop(name) for name in ("hessian_norm", "hessian_spread", "hessian_largest")}
+    for record, plain in zip((first, second), _lines(run.run_dir / "metrics.jsonl"), strict=True):
+        assert {**record, "seconds": 0} == {**plain, "seconds": 0}
+
+    assert [path.name for path in (tmp_path / "run" / "kept").iterdir()] == ["epoch-2"]
+    step, source = build_step(config, num_classes=10), sources.get("digits")
+    tracked = {"supernet": step.supernet, "architecture": step.architecture}
+    assert Checkpoints(tmp_path / "run" / "kept" / "epoch-2", **tracked).restore()
+    batches = curvature.fixed_batches(source.load("train").part(50, 100), source, batch_size=24, count=2)
+    norms, largest = [], []
+    for images, labels, _ in batches:
+        dense = alpha_hessian(Objective(step.supernet, (images, labels), training=True), step.architecture)
+        eigenvalues = np.linalg.eigvalsh((dense + dense.T) / 2)
+        norms.append(np.abs(eigenvalues).max())
+        largest.append(eigenvalues.max())
+    expected = {"hessian_norm": np.mean(norms), "hessian_spread": np.std(norms, ddof=1)}
+    assert measured == pytest.approx(expected | {"hessian_largest": np.mean(largest)}, rel=1e-4)
+
+
 def test_saved_flags_reproduce_the_run(run, tmp_path):
     config = command_line.parse(SearchConfig, [f"--flagfile={run.run_dir}/run.flags", f"--run_dir={tmp_path}/again"])
     again = search(config)
@@ -81,6 +121,7 @@ def test_saved_flags_reproduce_the_run(run, tmp_path):
         ({"space": "s6"}, "--space=s6 is unknown; choose from s1,"),
         ({"dataset": "mnist"}, "--dataset=mnist is unknown; choose from digits,"),
         ({"batch_size": 51}, "--batch_size=51 is not between 1 and the 50 images"),
+        ({"hessian_every": 1, "hessian_batches": 3}, "3 batches of 24 images are more than the 50 that train alpha"),
         ({"train_share": 0.0}, "--train_share=0.0 of 100 images leaves one of the two parts empty"),
     ],
 )
