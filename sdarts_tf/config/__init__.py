@@ -5,6 +5,7 @@ Imports no TensorFlow, so that `--help` and a wrong flag answer at once.
 
 from sdarts_tf.config.retrain import RetrainConfig
 from sdarts_tf.config.search import SearchConfig
+from sdarts_tf.config.select import SelectConfig
 from sdarts_tf.config.settings import from_json, setting, to_json, validate
 from sdarts_tf.config.trained import CHECKPOINTS, EvaluateConfig, ExportConfig, ImportConfig
 
@@ -15,6 +16,7 @@ __all__ = [
     "ImportConfig",
     "RetrainConfig",
     "SearchConfig",
+    "SelectConfig",
     "from_json",
     "setting",
     "to_json",
