@@ -40,6 +40,9 @@ class SearchConfig:
     gradient_clip: float = setting(5.0, "largest global norm of the weights' gradient", unit="L2 norm", minimum=0.0)
     alpha_learning_rate: float = setting(3e-4, "step size of Adam on alpha", unit="Adam step size", minimum=0.0)
     alpha_weight_decay: float = setting(1e-3, "L2 decay of alpha, added to the gradient", unit="per step", minimum=0.0)
+    alpha_gradient_clip: float | None = setting(
+        None, "largest global norm of alpha's gradient; default any", unit="L2 norm", minimum=0.0
+    )
     epsilon_start: float = setting(
         0.03, "radius of the perturbation in the first epoch", unit="share, 0 to 1", minimum=0.0
     )

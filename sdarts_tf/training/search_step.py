@@ -49,6 +49,7 @@ class SearchStep:
         weight_optimizer: of the supernet's weights.
         alpha_optimizer: of alpha.
         gradient_clip: largest global norm of the weights' gradient.
+        alpha_gradient_clip: largest global norm of alpha's gradient; None is any.
         attack_training: the attack normalizes by the batch's statistics instead of the running ones.
         perturbed: the groups of the mixture that are perturbed; None means all.
     """
@@ -62,12 +63,14 @@ class SearchStep:
         alpha_optimizer: Adam,
         *,
         gradient_clip: float,
+        alpha_gradient_clip: float | None = None,
         attack_training: bool = False,
         perturbed: Collection[str] | None = None,
     ):
         self.supernet, self.architecture, self.method = supernet, architecture, method
         self.weight_optimizer, self.alpha_optimizer = weight_optimizer, alpha_optimizer
-        self.gradient_clip, self.attack_training = gradient_clip, attack_training
+        self.gradient_clip, self.alpha_gradient_clip = gradient_clip, alpha_gradient_clip
+        self.attack_training = attack_training
         self.perturbed = tuple(architecture.alpha if perturbed is None else perturbed)
         self._non_finite = tf.Variable(0, trainable=False, name="non_finite")
 
@@ -135,7 +138,10 @@ class SearchStep:
             learning_rate=learning_rate,
             lookahead=lambda gradients: self.weight_optimizer.lookahead(gradients, learning_rate),
         )
-        self.alpha_optimizer.apply(list(pullback(gradient).values()), alpha_learning_rate)
+        gradient = list(pullback(gradient).values())
+        if self.alpha_gradient_clip is not None:
+            gradient, _ = clip_by_global_norm(gradient, self.alpha_gradient_clip)
+        self.alpha_optimizer.apply(gradient, alpha_learning_rate)
         return loss
 
     def _move_weights(self, train, mixture, learning_rate):
@@ -193,6 +199,7 @@ def build_step(
             weight_decay=config.alpha_weight_decay,
         ),
         gradient_clip=config.gradient_clip,
+        alpha_gradient_clip=config.alpha_gradient_clip,
         attack_training=config.attack_statistics == "training",
         perturbed=None if config.perturb_edges else operations,
     )

@@ -179,3 +179,15 @@ def test_a_step_without_the_alpha_step(tiny):
         # Adam's first step moves an entry by its step size, whatever the gradient.
         np.testing.assert_allclose(np.abs(alpha.numpy() - value), 2e-4, rtol=0.05)
     assert function.experimental_get_tracing_count() == 1
+
+
+def test_the_gradient_of_alpha_is_clipped(tiny):
+    """To its limit, whatever its norm was."""
+    moments = []
+    for clip in (None, 1e-6):
+        step = tiny.step("s2", alpha_gradient_clip=clip, alpha_weight_decay=0.0)
+        tf.function(step)(tiny.batch(0), tiny.batch(1), RATE, tf.constant(0.3), SEED)
+        moments.append(np.concatenate([moment.numpy().ravel() for moment in step.alpha_optimizer.first]))
+    # Adam keeps half of the first gradient.
+    assert np.linalg.norm(moments[0]) > 1e-4
+    np.testing.assert_allclose(np.linalg.norm(moments[1]), 0.5e-6, rtol=1e-2)
