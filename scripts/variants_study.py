@@ -1,4 +1,4 @@
-"""Searches with each of several methods, one after the other, and tabulates accuracy, time, memory and skip connections.
+"""Searches with each of several methods in turn, and tabulates accuracy, time, memory and skip connections.
 
     python scripts/variants_study.py --methods=darts,pc,rs+pc,adv+pc --out=study \\
         -- --dataset=cifar10 --data_dir=~/data --channels=8 --cells=5 --epochs=8

@@ -14,14 +14,16 @@ import tensorflow as tf
 
 from sdarts_tf import command_line, import_torch
 from sdarts_tf import config as configuration
-from sdarts_tf.config import EvaluateConfig, ExportConfig, ImportConfig, RetrainConfig, SearchConfig
+from sdarts_tf.config import EvaluateConfig, ExportConfig, ImportConfig, RetrainConfig, SearchConfig, SelectConfig
 from sdarts_tf.data import sources
 from sdarts_tf.evaluate import evaluate
 from sdarts_tf.export import check, export
 from sdarts_tf.genotypes import published
+from sdarts_tf.genotypes.genotype import Genotype
 from sdarts_tf.methods import ingredients
 from sdarts_tf.retrain import retrain
 from sdarts_tf.search import search
+from sdarts_tf.select import select
 from sdarts_tf.spaces import NAMES
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -71,7 +73,7 @@ def test_search_commands_run_on_tiny_data(tmp_path, monkeypatch):
 
 def test_retrain_commands_run_on_tiny_data(tmp_path, monkeypatch):
     """Every shown training, the first one on what a search of the digits left behind."""
-    commands = _commands("sdarts_tf.retrain")
+    commands = [arguments for arguments in _commands("sdarts_tf.retrain") if "select" not in "".join(arguments)]
     assert len(commands) == 4
     monkeypatch.chdir(tmp_path)
     (tmp_path / "flags").symlink_to(ROOT / "flags")
@@ -85,6 +87,20 @@ def test_retrain_commands_run_on_tiny_data(tmp_path, monkeypatch):
         small += [] if "--run_dir" in "".join(small) else ["--dataset=digits"]
         assert 0 <= retrain(command_line.parse(RetrainConfig, small)).test_accuracy <= 1
     assert command_line.parse(RetrainConfig, commands[3]).batch_size == 1024
+
+
+def test_select_command_and_the_training_of_its_cell(tmp_path, monkeypatch):
+    """As shown, on a tiny search of the digits."""
+    monkeypatch.chdir(tmp_path)
+    (arguments,) = _commands("sdarts_tf.select")
+    config = command_line.parse(SelectConfig, [*arguments, "--interval=1"])
+    settings = {"space": "s2", "dataset": "digits", "channels": 2, "cells": 3, "epochs": 1, "batch_size": 12}
+    search(SearchConfig(run_dir=config.run_dir, max_examples=24, **settings))
+    genotype, _ = select(config)
+    (training,) = [arguments for arguments in _commands("sdarts_tf.retrain") if "select" in "".join(arguments)]
+    training = command_line.parse(RetrainConfig, [*training, *TINY, "--dataset=digits"])
+    assert Genotype.load(training.genotype) == genotype
+    assert 0 <= retrain(training).test_accuracy <= 1
 
 
 def test_search_from_python(tmp_path, monkeypatch, capsys):
