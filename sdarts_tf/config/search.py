@@ -20,9 +20,15 @@ class SearchConfig:
     """
 
     method: str = setting("rs", "search method, a sum of ingredients: darts, rs or adv; +second_order, +pc, +pdarts")
-    space: str = setting("s5", "search space: s1, s2, s3, s4, s5, or darts (eight candidates)")
+    space: str = setting("s5", "search space: s1, s2, s3, s4, s5, darts (eight candidates) or nasbench201")
     dataset: str = setting("cifar10", "data set: digits (installed, needs no network), cifar10, cifar100 or svhn")
     data_dir: str | None = setting(None, "folder with the data set's files, or a tensorflow-datasets folder")
+    benchmark: str | None = setting(
+        None, "table of a NAS benchmark, .csv or .json; each epoch's genotype is looked up in it, nasbench201 only"
+    )
+    benchmark_dataset: str | None = setting(
+        None, "data set whose accuracies are looked up: cifar10, cifar100 or imagenet16_120; default the search's"
+    )
     run_dir: str | None = setting(
         None, "folder of the run, created if missing; default runs/<method>-<space>-<dataset>-<seed>"
     )
@@ -32,7 +38,12 @@ class SearchConfig:
         64, "global batch size of the weight step and of the alpha step", unit="images", minimum=1
     )
     channels: int = setting(16, "channels of the first cells", unit="channels", minimum=1)
-    cells: int = setting(8, "cells of the supernet, two of them reduction cells", unit="cells", minimum=3)
+    cells: int | None = setting(
+        None,
+        "cells of the supernet, two of which reduce, default 8; nasbench201: of each of its three stages, default 5",
+        unit="cells",
+        minimum=1,
+    )
     learning_rate: float = setting(0.025, "start of the weights' cosine schedule", unit="SGD step size", minimum=0.0)
     min_learning_rate: float = setting(0.001, "end of the weights' cosine schedule", unit="SGD step size", minimum=0.0)
     momentum: float = setting(0.9, "momentum of the weights' SGD", unit="0 to 1", minimum=0.0, maximum=1.0)

@@ -72,6 +72,44 @@ class FactorizedReduce(Layer):
         return convolutions.join_edges(halves, self.edges)
 
 
+class ResidualReduction(Layer):
+    """The block between two stages of NAS-Bench-201: halves height and width, rounding up.
+
+    ReLU, 3x3 convolution of stride 2, batch normalization, ReLU, 3x3 convolution, batch normalization; added to a 2x2
+    average pool and 1x1 convolution of the input.
+
+    Args:
+        in_channels: of the input.
+        out_channels: of the output.
+    """
+
+    def __init__(self, in_channels, out_channels, **kwargs):
+        super().__init__(**kwargs)
+        widths = (in_channels, out_channels)
+        self.kernels = [
+            self.add_weight(
+                name=f"kernel_{i}",
+                shape=(3, 3, width, out_channels),
+                initializer=convolutions.fan_in_uniform(9 * width),
+            )
+            for i, width in enumerate(widths)
+        ]
+        self.normalizations = [BatchNormalization(out_channels) for _ in widths]
+        self.shortcut_kernel = self.add_weight(
+            name="shortcut_kernel",
+            shape=(1, 1, in_channels, out_channels),
+            initializer=convolutions.fan_in_uniform(in_channels),
+        )
+
+    def call(self, x, training=False):
+        y = tf.nn.conv2d(convolutions.pad(tf.nn.relu(x), 1), self.kernels[0], 2, "VALID")
+        y = tf.nn.relu(self.normalizations[0](y, training=training))
+        y = self.normalizations[1](tf.nn.conv2d(y, self.kernels[1], 1, "SAME"), training=training)
+        # At odd sizes, which the official code refuses, the last row and column are averaged alone.
+        shortcut = tf.nn.avg_pool2d(x, 2, 2, "SAME")
+        return y + convolutions.pointwise(shortcut, self.shortcut_kernel)
+
+
 class Classifier(Layer):
     """Global average pool and a linear layer: `[N, H, W, channels]` -> logits `[N, num_classes]`.
 

@@ -22,6 +22,7 @@ class MixedOperation(Layer):
             candidate `c` stands in column `c`.
         stride: 1 or 2, of every edge.
         dropped_skips: skip connections of stride 1 have a dropout.
+        kinds: name -> layer that takes the place of the one in `operations.OPERATIONS`.
 
     Example:
         >>> mixed = MixedOperation(4, {0: ("none", "skip_connect"), 2: ("none", "skip_connect")})
@@ -31,7 +32,7 @@ class MixedOperation(Layer):
         [((0,), 0.75), ((2,), 0.1)]
     """
 
-    def __init__(self, channels, candidates, *, stride=1, dropped_skips=False, **kwargs):
+    def __init__(self, channels, candidates, *, stride=1, dropped_skips=False, kinds=None, **kwargs):
         super().__init__(**kwargs)
         self.channels, self.rows = channels, tuple(candidates)
         places = collections.defaultdict(list)
@@ -41,7 +42,9 @@ class MixedOperation(Layer):
         # `none` adds nothing to a sum; its share counts because the others of its row are smaller for it.
         places.pop("none", None)
         self.places = dict(places)
-        kinds = {"skip_connect": operations.DroppedIdentity} if dropped_skips and stride == 1 else {}
+        kinds = dict(kinds or {})
+        if dropped_skips and stride == 1:
+            kinds["skip_connect"] = operations.DroppedIdentity
         self.operations = [
             kinds.get(name, functools.partial(operations.build, name))(
                 channels, stride=stride, edges=len(where), name=name

@@ -181,7 +181,7 @@ def build_step(
     supernet = space.build_supernet(
         num_classes,
         config.channels,
-        config.cells,
+        spaces.supernet_cells(config.space, config.cells),
         channel_divisor=method.channel_divisor,
         dropped_skips=method.dropped_skips,
     )

@@ -41,10 +41,14 @@ class Tiny:
 
     @staticmethod
     def step(space, method="darts", **settings):
-        """A search step on 8 x 8 images, with three cells of two channels; half of four with partial channels."""
+        """A search step on 8 x 8 images, with three cells of two channels; half of four with partial channels.
+
+        In nasbench201 there is one cell in each of three stages.
+        """
         partial = "pc" in method.split("+")
         settings = {"channels": 4 if partial else 2, "channel_divisor": 2, **settings}
-        return build_step(SearchConfig(space=space, method=method, cells=3, **settings), num_classes=5)
+        cells = 1 if space == "nasbench201" else 3
+        return build_step(SearchConfig(space=space, method=method, cells=cells, **settings), num_classes=5)
 
     @staticmethod
     def batch(number):
