@@ -113,7 +113,7 @@ def _nasbench201_place(row, column):
 
 
 def _operations(cell, place=_supernet_place):
-    """Pairs of an operation and its places: those of an edge's candidate in a supernet, an edge's number in a network."""
+    """Pairs of an operation and its places: of edges and candidates in a supernet, the edge's number in a network."""
     if hasattr(cell, "mixed"):
         for mixed in cell.mixed:
             for operation, places in zip(mixed.operations, mixed.places.values(), strict=True):

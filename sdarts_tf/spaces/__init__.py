@@ -41,9 +41,8 @@ def rows(name: str) -> dict[str, list[tuple[str, tuple[str, ...]]]]:
     """
     check(name)
     if name == nasbench201_cells.SPACE:
-        return {
-            nasbench201_cells.CELL: [(_label(edge), nasbench201_cells.CANDIDATES) for edge in nasbench201_cells.EDGES]
-        }
+        names = nasbench201_cells.CANDIDATES
+        return {nasbench201_cells.CELL: [(_label(edge), names) for edge in nasbench201_cells.EDGES]}
     return {
         kind: [(_label(edge), names) for edge, names in zip(EDGES, candidates, strict=True)]
         for kind, candidates in TABLES[name].items()

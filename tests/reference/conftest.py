@@ -1,8 +1,8 @@
 """Runs the tests of this folder on every golden file of `--golden-dir`.
 
-A test that has an argument `golden` gets the path of each file that matches its module's `PATTERN`, in turn; it is
-skipped when no file does (`PATTERN` may be several). What a file holds is told by its keys, so that other folders of the same form run too. The
-fixture `case` reads the file and compares by the tolerances that it gives.
+A test that has an argument `golden` gets the path of each file that matches its module's `PATTERN`, or one of several
+patterns, in turn; it is skipped when no file does. What a file holds is told by its keys, so that other folders of the
+same form run too. The fixture `case` reads the file and compares by the tolerances that it gives.
 """
 
 import collections

@@ -73,7 +73,7 @@ class Recorder:
         Its alphas of NAS-Bench-201 are parameters of the network, so the norm that it clips counts their gradient too:
         by the perturbed mixture, which stands in alpha's place, or by alpha if nothing is perturbed. We clip weights.
         """
-        mixture, pullback = self.architecture.mixture_and_pullback()
+        _, pullback = self.architecture.mixture_and_pullback()
         _, gradient = Objective(self.supernet, self.train_batch, training=True).loss_and_gradient(self.perturbed[-1])
         gradient = pullback(gradient) if self.case["config/method"] == "none" else gradient
         return float(tf.linalg.global_norm(list(gradient.values())))
