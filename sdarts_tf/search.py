@@ -4,7 +4,7 @@ import dataclasses
 import pathlib
 import sys
 
-from sdarts_tf import command_line, spaces
+from sdarts_tf import benchmarks, command_line, spaces
 from sdarts_tf.config import SearchConfig
 from sdarts_tf.data import sources
 from sdarts_tf.errors import InputError
@@ -29,11 +29,22 @@ def check(config: SearchConfig) -> None:
     except ValueError as error:
         raise InputError(str(error)) from error
     spaces.check(config.space)
+    spaces.supernet_cells(config.space, config.cells)
+    if config.space == "nasbench201":
+        _check_nasbench201(config)
     sources.check(config.dataset, tuple(sources.SOURCES))
     try:
         progressive.stages(config.stage_cells, config.stage_kept, config.stage_skip_dropout)
     except ValueError as error:
         raise InputError(str(error)) from error
+
+
+def _check_nasbench201(config):
+    foreign = sorted({"pc", "pdarts"} & set(ingredients.split(config.method)))
+    if foreign:
+        raise InputError(f"--method={config.method}: {foreign[0]!r} needs the cells of DARTS; leave it out.")
+    if config.max_skips is not None:
+        raise InputError(f"--max_skips={config.max_skips} limits cells of DARTS; leave it away for nasbench201.")
 
 
 def search(config: SearchConfig) -> SearchResult:
@@ -69,6 +80,9 @@ def search(config: SearchConfig) -> SearchResult:
         config = directory.resumed_config(config)
     else:
         directory.require_unused()
+    benchmark = None
+    if config.benchmark:
+        benchmark = benchmarks.load(config.benchmark, config.space, config.benchmark_dataset or config.dataset)
     source = sources.get(config.dataset)
     with command_line.native_output_held():  # tensorflow-datasets, if it is needed, imports TensorFlow
         examples = source.load("train", config.data_dir, config.max_examples)
@@ -78,7 +92,7 @@ def search(config: SearchConfig) -> SearchResult:
 
     runtime.suit_supernets()
     runtime.make_reproducible(config.seed)
-    loop = search_stages.build(config, source, examples, directory)
+    loop = search_stages.build(config, source, examples, directory, benchmark)
     if not config.resume:
         directory.create(config, command_line.to_flagfile(config), checkpoint_bytes=loop.checkpoint_bytes())
     genotype = loop.run()

@@ -223,6 +223,7 @@ _SHOWN = {
     "valid_top5": "top-5 {:.1%}",
     "epsilon": "epsilon {:.3f}",
     "skip_connections": "skips {}",
+    "true_test_accuracy": "true test accuracy {:.2%}",
     "hessian_norm": "Hessian {:.4f}",
     "hessian_spread": "+- {:.4f}",
     "seconds": "{:.1f} s",

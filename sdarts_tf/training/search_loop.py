@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from sdarts_tf import spaces
+from sdarts_tf.benchmarks import Benchmark
 from sdarts_tf.config import SearchConfig
 from sdarts_tf.data.sources import Examples, Source
 from sdarts_tf.data.streams import Stream, pairs, split
@@ -45,6 +46,7 @@ class SearchLoop(EpochLoop):
         directory: where the run is kept.
         space: default the one that the settings name.
         stage: the stage of the run that this loop is; None if the run is one search.
+        benchmark: in which each epoch's genotype is looked up, if given.
         progress_console: a `rich` console for the progress; default standard error.
     """
 
@@ -59,6 +61,7 @@ class SearchLoop(EpochLoop):
         *,
         space: SearchSpace | None = None,
         stage: RunStage | None = None,
+        benchmark: Benchmark | None = None,
         progress_console=None,
     ):
         weight_part, alpha_part = split(examples, config.train_share)
@@ -68,7 +71,7 @@ class SearchLoop(EpochLoop):
         )
         self._warmup_epochs = ingredients.warmup_epochs(config.method, config.epochs, config.warmup_epochs)
         self._max_skips = ingredients.max_skips(config.method, config.max_skips)
-        self.space, self.stage = space or spaces.get(config.space), stage
+        self.space, self.stage, self._benchmark = space or spaces.get(config.space), stage, benchmark
         step = build_step(config, source.num_classes, self.space, self.architecture_class)
         super().__init__(
             config,
@@ -143,7 +146,7 @@ class SearchLoop(EpochLoop):
     def _record(self, epoch):
         """The figures of an epoch; accuracies in 0 to 1, entropy in nats per edge."""
         train_loss, train_accuracy, _ = self.totals.means()
-        mixture = self.step.architecture.mixture()
+        mixture, genotype = self.step.architecture.mixture(), self._genotype()
         # As officially, the images of the alpha half are augmented here too.
         seed = tf.random.fold_in((self.config.seed, epoch), EVALUATION_KEY)
         valid_loss, valid_accuracy = self._evaluate(self.valid_stream.sweep(seed), mixture, seed=seed)
@@ -156,7 +159,8 @@ class SearchLoop(EpochLoop):
             "valid_accuracy": valid_accuracy,
             **self._schedules(epoch),
             "alpha_entropy": float(np.mean(np.concatenate([_entropies(group.numpy()) for group in mixture.values()]))),
-            "skip_connections": self._genotype().count("skip_connect"),
+            "skip_connections": genotype.count("skip_connect"),
+            **(self._benchmark.figures(genotype) if self._benchmark else {}),
             **(self._measure_hessian() if self._due(self.config.hessian_every, epoch + 1) else {}),
         }
 

@@ -4,6 +4,7 @@ import dataclasses
 import gc
 import json
 
+from sdarts_tf.benchmarks import Benchmark
 from sdarts_tf.config import SearchConfig
 from sdarts_tf.data.sources import Examples, Source
 from sdarts_tf.genotypes.genotype import Genotype
@@ -80,9 +81,15 @@ class StagedSearch:
             self._loop = self._begin()
 
 
-def build(config: SearchConfig, source: Source, examples: Examples, directory: RunDirectory):
+def build(
+    config: SearchConfig,
+    source: Source,
+    examples: Examples,
+    directory: RunDirectory,
+    benchmark: Benchmark | None = None,
+):
     """The loop of a search, or of its stages where the method has any: what can be `run`."""
     if ingredients.PROGRESSIVE not in ingredients.split(config.method):
-        return SearchLoop(config, source, examples, directory)
+        return SearchLoop(config, source, examples, directory, benchmark=benchmark)
     stages = progressive.stages(config.stage_cells, config.stage_kept, config.stage_skip_dropout)
     return StagedSearch(config, stages, source, examples, directory)
