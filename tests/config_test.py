@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from sdarts_tf import command_line
+from sdarts_tf import command_line, spaces
 from sdarts_tf import config as configuration
 from sdarts_tf.config import SearchConfig, setting
 from sdarts_tf.errors import InputError
@@ -52,7 +52,7 @@ def test_a_field_that_may_be_none_is_none_unless_given(config_class, field):
 def test_the_defaults_are_the_papers():
     """Chen & Hsieh, section 5.1, and the official code's arguments."""
     config = SearchConfig()
-    assert (config.epochs, config.batch_size, config.channels, config.cells) == (50, 64, 16, 8)
+    assert (config.epochs, config.batch_size, config.channels, spaces.supernet_cells(config.space)) == (50, 64, 16, 8)
     assert (config.learning_rate, config.min_learning_rate, config.momentum) == (0.025, 0.001, 0.9)
     assert (config.weight_decay, config.gradient_clip) == (3e-4, 5.0)
     assert (config.alpha_learning_rate, config.alpha_weight_decay) == (3e-4, 1e-3)
