@@ -3,6 +3,8 @@
 Imports no TensorFlow, so that `--help` and a wrong flag answer at once.
 """
 
+from sdarts_tf.config.analyze import AnalyzeConfig
+from sdarts_tf.config.folders import split_folders
 from sdarts_tf.config.retrain import RetrainConfig
 from sdarts_tf.config.search import SearchConfig
 from sdarts_tf.config.settings import from_json, setting, to_json, validate
@@ -10,6 +12,7 @@ from sdarts_tf.config.trained import CHECKPOINTS, EvaluateConfig, ExportConfig, 
 
 __all__ = [
     "CHECKPOINTS",
+    "AnalyzeConfig",
     "EvaluateConfig",
     "ExportConfig",
     "ImportConfig",
@@ -17,6 +20,7 @@ __all__ = [
     "SearchConfig",
     "from_json",
     "setting",
+    "split_folders",
     "to_json",
     "validate",
 ]

@@ -70,6 +70,24 @@ class SearchSpace(abc.ABC):
     def discretize(self, mixture: dict[str, np.ndarray]) -> Genotype:
         """The genotype of the strongest edges and operations."""
 
+    @abc.abstractmethod
+    def kept(self, genotype: Genotype) -> dict[str, np.ndarray]:
+        """Which shares of a mixture a genotype of this space keeps: group -> bool `[rows, candidates]`."""
+
+    def one_hot(self, mixture: Mixture, genotype: Genotype) -> Mixture:
+        """The mixture, in which every row that the genotype keeps has the kept candidates only, each at share one."""
+        kept = {group: tf.constant(mask) for group, mask in self.kept(genotype).items()}
+        return {
+            group: tf.where(
+                tf.reduce_any(kept[group], axis=-1, keepdims=True), tf.cast(kept[group], shares.dtype), shares
+            )
+            for group, shares in mixture.items()
+        }
+
+    def pruned(self, mixture: Mixture, genotype: Genotype) -> Mixture:
+        """As `one_hot`, with the rows that are not kept at zero: the network of the genotype inside the supernet."""
+        return {group: tf.cast(self.kept(genotype)[group], shares.dtype) for group, shares in mixture.items()}
+
 
 class Architecture(tf.Module):
     """The free architecture variables alpha: one trainable variable per group, apart from every weight.

@@ -4,6 +4,7 @@ Wiring: Liu et al., "DARTS", ICLR 2019; `sota/cnn/model_search.py` of the offici
 """
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from sdarts_tf.genotypes.genotype import Genotype
@@ -138,3 +139,11 @@ class DartsSpace(SearchSpace):
     def discretize(self, mixture):
         cells = {kind: discretize.darts_cell(mixture[kind], rows) for kind, rows in self.table.items()}
         return Genotype(self.name, cells, dict.fromkeys(cells, OUTPUTS))
+
+    def kept(self, genotype):
+        masks = {kind: np.zeros(shape, bool) for kind, shape in self.alpha_shapes().items()}
+        for kind, edges in genotype.cells.items():
+            for edge in edges:
+                row = EDGES.index((edge.source, edge.target))
+                masks[kind][row, self.table[kind][row].index(edge.operation)] = True
+        return masks

@@ -116,6 +116,14 @@ class Objective:
 
         return mean_over_replicas(on_replica, self.batch)
 
+    def loss_and_accuracy(self, mixture):
+        """The loss and the share of correct answers, scalars."""
+
+        def on_replica(images, labels):
+            return self._loss_and_correct(images, labels, mixture)
+
+        return mean_over_replicas(on_replica, self.batch)
+
     def hessian_product(self, at, direction, arguments):
         """The Hessian of the loss times a direction, exactly, by differentiating twice. Changes nothing.
 

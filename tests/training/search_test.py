@@ -98,7 +98,8 @@ def test_the_hessian_is_measured_on_kept_weights_and_disturbs_nothing(run, tmp_p
     batches = curvature.fixed_batches(source.load("train").part(50, 100), source, batch_size=24, count=2)
     norms, largest = [], []
     for images, labels, _ in batches:
-        dense = alpha_hessian(Objective(step.supernet, (images, labels), training=True), step.architecture)
+        objective = Objective(step.supernet, (images, labels), training=True)
+        dense = alpha_hessian(objective, step.architecture).numpy()
         eigenvalues = np.linalg.eigvalsh((dense + dense.T) / 2)
         norms.append(np.abs(eigenvalues).max())
         largest.append(eigenvalues.max())
