@@ -10,7 +10,7 @@ from sdarts_tf.data import sources
 from sdarts_tf.errors import InputError
 from sdarts_tf.genotypes.drawing import describe, draw
 from sdarts_tf.genotypes.genotype import Genotype
-from sdarts_tf.methods import ingredients
+from sdarts_tf.methods import ingredients, progressive
 from sdarts_tf.training.run_directory import RunDirectory
 
 
@@ -30,6 +30,10 @@ def check(config: SearchConfig) -> None:
         raise InputError(str(error)) from error
     spaces.check(config.space)
     sources.check(config.dataset, tuple(sources.SOURCES))
+    try:
+        progressive.stages(config.stage_cells, config.stage_kept, config.stage_skip_dropout)
+    except ValueError as error:
+        raise InputError(str(error)) from error
 
 
 def search(config: SearchConfig) -> SearchResult:
@@ -70,12 +74,11 @@ def search(config: SearchConfig) -> SearchResult:
         examples = source.load("train", config.data_dir, config.max_examples)
 
     command_line.quiet_tensorflow()
-    from sdarts_tf.training import runtime
-    from sdarts_tf.training.search_loop import SearchLoop
+    from sdarts_tf.training import runtime, search_stages
 
     runtime.suit_supernets()
     runtime.make_reproducible(config.seed)
-    loop = SearchLoop(config, source, examples, directory)
+    loop = search_stages.build(config, source, examples, directory)
     if not config.resume:
         directory.create(config, command_line.to_flagfile(config), checkpoint_bytes=loop.checkpoint_bytes())
     genotype = loop.run()

@@ -19,7 +19,7 @@ class SearchConfig:
         0.3
     """
 
-    method: str = setting("rs", "search method, a sum of ingredients: darts, rs or adv, each also +second_order")
+    method: str = setting("rs", "search method, a sum of ingredients: darts, rs or adv; +second_order, +pc, +pdarts")
     space: str = setting("s5", "search space: s1, s2, s3, s4, s5, or darts (eight candidates)")
     dataset: str = setting("cifar10", "data set: digits (installed, needs no network), cifar10, cifar100 or svhn")
     data_dir: str | None = setting(None, "folder with the data set's files, or a tensorflow-datasets folder")
@@ -27,7 +27,7 @@ class SearchConfig:
         None, "folder of the run, created if missing; default runs/<method>-<space>-<dataset>-<seed>"
     )
     resume: bool = setting(False, "go on with the run in --run_dir from its last checkpoint")
-    epochs: int = setting(50, "length of the search", unit="epochs", minimum=1)
+    epochs: int = setting(50, "length of the search, with pdarts of each stage", unit="epochs", minimum=1)
     batch_size: int = setting(
         64, "global batch size of the weight step and of the alpha step", unit="images", minimum=1
     )
@@ -56,6 +56,23 @@ class SearchConfig:
         "evaluation",
         "batch norm inside the attack: evaluation (official: running ones) or training (the batch's, not recorded)",
         choices=("evaluation", "training"),
+    )
+    channel_divisor: int = setting(4, "K: one of K parts of the channels is searched, pc only", minimum=1)
+    edge_normalization: bool = setting(True, "weigh whole edges too, by alpha of their own, pc only")
+    perturb_edges: bool = setting(False, "perturb the weights of edges too, pc only")
+    warmup_epochs: int | None = setting(
+        None,
+        "first epochs, in which alpha does not move; default 0, with pc 30 %, with pdarts 40 % of them",
+        unit="epochs",
+        minimum=0,
+    )
+    max_skips: int | None = setting(
+        None, "largest number of skip connections in a found normal cell; default any, with pdarts 2", minimum=0
+    )
+    stage_cells: str = setting("5,11,17", "cells of the supernet in each stage, in place of --cells, pdarts only")
+    stage_kept: str = setting("5,3", "candidates that an edge keeps after each stage but the last, pdarts only")
+    stage_skip_dropout: str = setting(
+        "0.1,0.4,0.7", "start of the dropout behind skip connections in each stage, pdarts only", unit="0 to 0.99"
     )
     hessian_every: int = setting(
         0,

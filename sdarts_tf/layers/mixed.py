@@ -1,6 +1,7 @@
 """The mixture of all candidates on all edges that leave one node."""
 
 import collections
+import functools
 
 import tensorflow as tf
 
@@ -20,6 +21,7 @@ class MixedOperation(Layer):
         candidates: edge -> names of its candidates. The keys are the rows of the mixture; within a row the share of
             candidate `c` stands in column `c`.
         stride: 1 or 2, of every edge.
+        dropped_skips: skip connections of stride 1 have a dropout.
 
     Example:
         >>> mixed = MixedOperation(4, {0: ("none", "skip_connect"), 2: ("none", "skip_connect")})
@@ -29,7 +31,7 @@ class MixedOperation(Layer):
         [((0,), 0.75), ((2,), 0.1)]
     """
 
-    def __init__(self, channels, candidates, *, stride=1, **kwargs):
+    def __init__(self, channels, candidates, *, stride=1, dropped_skips=False, **kwargs):
         super().__init__(**kwargs)
         self.channels, self.rows = channels, tuple(candidates)
         places = collections.defaultdict(list)
@@ -39,29 +41,33 @@ class MixedOperation(Layer):
         # `none` adds nothing to a sum; its share counts because the others of its row are smaller for it.
         places.pop("none", None)
         self.places = dict(places)
+        kinds = {"skip_connect": operations.DroppedIdentity} if dropped_skips and stride == 1 else {}
         self.operations = [
-            operations.build(name, channels, stride=stride, edges=len(where), name=name)
+            kinds.get(name, functools.partial(operations.build, name))(
+                channels, stride=stride, edges=len(where), name=name
+            )
             for name, where in self.places.items()
         ]
 
-    def call(self, x, mixture, training=False, seed=None):
+    def call(self, x, mixture, training=False, seed=None, skip_dropout=None):
         """Applies the mixture.
 
         Args:
             x: the node's output `[N, H, W, C]`.
             mixture: `[rows, candidates]`, of the whole cell.
             training: batch normalization on the batch's statistics.
-            seed: int32 `[2]`, for random candidates.
+            seed: int32 `[2]`, for random candidates and dropout.
+            skip_dropout: rate of the dropout behind skip connections, a scalar tensor; None is no dropout.
 
         Returns:
             Pairs of a tuple of rows and what these edges receive, `[N, H', W', len(rows) * C]`, edge-major. A row may
             be in several pairs; what it receives in all of them adds up.
         """
-        return self.finish(self.prepare(x, training, seed), mixture, training)
+        return self.finish(self.prepare(x, training, seed, skip_dropout), mixture, training)
 
-    def prepare(self, x, training=False, seed=None):
+    def prepare(self, x, training=False, seed=None, skip_dropout=None):
         """The part of `call` that does not depend on the mixture: one map for each operation."""
-        views = Views(x)
+        views = Views(x, skip_dropout=skip_dropout)
         return [operation.prepare(x, views, training, seed) for operation in self.operations]
 
     def finish(self, prepared, mixture, training=False):

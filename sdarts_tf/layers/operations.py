@@ -140,6 +140,29 @@ class Identity(Operation):
         return x
 
 
+class DroppedIdentity(Operation):
+    """`skip_connect` at stride 1 with P-DARTS's dropout: in training every entry of every edge may be dropped.
+
+    The rate is `views.skip_dropout`; None drops nothing. `salt` tells one such layer of a network from another.
+    """
+
+    def __init__(self, channels, *, salt=0, **kwargs):
+        super().__init__(channels, **kwargs)
+        self.salt = salt
+
+    def prepare(self, x, views, training, seed):
+        x = views.for_edges("x", self.edges)
+        if not training or views.skip_dropout is None:
+            return x
+        kept = 1 - views.skip_dropout
+        seed = tf.random.fold_in((0, 0) if seed is None else seed, self.salt)
+        mask = tf.floor(kept + tf.random.stateless_uniform(tf.shape(x), seed)) / kept
+        return x * tf.cast(mask, x.dtype)
+
+    def finish(self, prepared, scale, training):
+        return prepared if scale is None else prepared * tf.cast(scale, prepared.dtype)
+
+
 class ReducingSkip(Operation):
     """`skip_connect` at stride 2: a factorized reduction that keeps the number of channels."""
 

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from sdarts_tf.errors import InputError
 from sdarts_tf.genotypes.genotype import Genotype
 
 Mixture = dict[str, tf.Tensor]
@@ -20,14 +21,38 @@ class SearchSpace(abc.ABC):
     def alpha_shapes(self) -> dict[str, tuple[int, int]]:
         """Group of alpha -> (rows, candidates)."""
 
+    def edge_shapes(self) -> dict[str, tuple[int, int]]:
+        """Group of alpha that weighs whole edges -> (1, edges that arrive at its node); PC-DARTS's edge normalization.
+
+        A supernet weighs its edges where its mixture has these groups, and all by 1 where it has not.
+
+        Raises:
+            InputError: the space knows no edge weights.
+        """
+        raise InputError(f"The space {self.name!r} has no edge weights; leave 'pc' out of --method.")
+
     @abc.abstractmethod
-    def build_supernet(self, num_classes: int, channels: int, cells: int) -> keras.Model:
+    def build_supernet(
+        self,
+        num_classes: int,
+        channels: int,
+        cells: int,
+        *,
+        channel_divisor: int = 1,
+        dropped_skips: bool = False,
+    ) -> keras.Model:
         """The network that holds all candidates.
 
         Args:
             num_classes: number of logits.
             channels: channels of the first cells; even.
             cells: number of cells, at least 3.
+            channel_divisor: K of PC-DARTS: only the first of K parts of the channels passes through the candidates.
+            dropped_skips: skip connections of stride 1 have a dropout in training, as in P-DARTS. The supernet is
+                called with `skip_dropout=`, its rate, then.
+
+        Raises:
+            InputError: the channels cannot be divided, or the space knows no partial channels.
 
         Returns:
             A model called as `supernet(images [N, H, W, 3], mixture, training=False, seed=None, prepared=None)` ->
@@ -66,9 +91,21 @@ class SearchSpace(abc.ABC):
             InputError: the genotype has another kind of cells, an unknown operation, or an impossible edge.
         """
 
+    def complete(self, mixture: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """The mixture over all candidates of `spaces.rows`: those that a stage of the search has dropped have 0."""
+        return mixture
+
     @abc.abstractmethod
-    def discretize(self, mixture: dict[str, np.ndarray]) -> Genotype:
-        """The genotype of the strongest edges and operations."""
+    def discretize(self, mixture: dict[str, np.ndarray], *, max_skips: int | None = None) -> Genotype:
+        """The genotype of the strongest edges and operations.
+
+        Args:
+            mixture: the shares, and the weights of edges if they have any.
+            max_skips: largest number of skip connections in the normal cell; None is any.
+
+        Raises:
+            InputError: the space knows no such limit.
+        """
 
     @abc.abstractmethod
     def kept(self, genotype: Genotype) -> dict[str, np.ndarray]:

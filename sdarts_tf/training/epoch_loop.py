@@ -67,6 +67,8 @@ class EpochLoop(abc.ABC):
         step: called as `step(*batch, seed=, **schedules)`; returns `loss`, `accuracy` and `non_finite`, scalars.
         steps_per_epoch: number of steps.
         images_per_step: for the progress.
+        first_epoch: epochs that an earlier stage of the run has recorded.
+        checkpoints: folder of the checkpoints; default the run's.
         progress_console: a `rich` console for the progress; default standard error.
         **tracked: what the step changes, for the checkpoints.
     """
@@ -79,19 +81,21 @@ class EpochLoop(abc.ABC):
         *,
         steps_per_epoch: int,
         images_per_step: int,
+        first_epoch: int = 0,
+        checkpoints=None,
         progress_console=None,
         **tracked,
     ):
         self.config, self.directory, self.step = config, directory, step
         self.steps_per_epoch, self._images_per_step = steps_per_epoch, images_per_step
-        self._console = progress_console
+        self.first_epoch, self._console = first_epoch, progress_console
         self.totals = StepTotals()
         # Steps taken, epochs recorded, and seconds spent in the present epoch before this process began.
         self.position = tf.Variable(0, dtype=tf.int64, trainable=False)
         self.epochs_done = tf.Variable(0, dtype=tf.int64, trainable=False)
         self.seconds = tf.Variable(0.0, trainable=False)
         self.checkpoints = Checkpoints(
-            directory.checkpoints,
+            checkpoints or directory.checkpoints,
             seconds=config.checkpoint_seconds,
             totals=self.totals,
             position=self.position,
@@ -123,13 +127,13 @@ class EpochLoop(abc.ABC):
         """Writes what an epoch leaves behind beside its figures; may be repeated after a restart."""
 
     def restore(self) -> int:
-        """Goes back to the last checkpoint, if there is one; returns the number of finished epochs.
+        """Goes back to the last checkpoint, if there is one; returns the number of finished epochs of the run.
 
         Raises:
             InputError: the checkpoint cannot be restored.
         """
         self.checkpoints.restore()
-        epochs_done = int(self.epochs_done.numpy())
+        epochs_done = self.first_epoch + int(self.epochs_done.numpy())
         self.metrics.keep_until(epochs_done)
         return epochs_done
 
@@ -192,7 +196,7 @@ class EpochLoop(abc.ABC):
         record = {**self._record(epoch), "non_finite_losses": self.totals.means()[2], "seconds": self._elapsed()}
         self.metrics.append(record)
         for name, value in record.items():
-            tf.summary.scalar(name, value, step=epoch + 1)
+            tf.summary.scalar(name, value, step=self.first_epoch + epoch + 1)
         self._keep(record)
         self.totals.reset()
         self.seconds.assign(0.0)

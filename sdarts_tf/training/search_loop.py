@@ -1,5 +1,7 @@
 """A whole search: epochs of steps, and after each one a genotype, figures and a checkpoint."""
 
+import dataclasses
+
 import numpy as np
 import tensorflow as tf
 
@@ -8,13 +10,29 @@ from sdarts_tf.config import SearchConfig
 from sdarts_tf.data.sources import Examples, Source
 from sdarts_tf.data.streams import Stream, pairs, split
 from sdarts_tf.genotypes.genotype import Genotype
-from sdarts_tf.methods import schedules
+from sdarts_tf.methods import ingredients, progressive, schedules
+from sdarts_tf.spaces.base import SearchSpace
 from sdarts_tf.training import curvature
 from sdarts_tf.training.checkpoint import Checkpoints
 from sdarts_tf.training.epoch_loop import EVALUATION_KEY, EpochLoop, augmentation
 from sdarts_tf.training.evaluate import Evaluation
 from sdarts_tf.training.run_directory import Records, RunDirectory
 from sdarts_tf.training.search_step import build_step
+
+
+@dataclasses.dataclass(frozen=True)
+class RunStage:
+    """Which stage of a run a loop is.
+
+    Args:
+        number: counted from 1.
+        first_epoch: number of the epochs of the stages before it.
+        skip_dropout: start of the dropout behind skip connections.
+    """
+
+    number: int
+    first_epoch: int
+    skip_dropout: float = 0.0
 
 
 class SearchLoop(EpochLoop):
@@ -25,6 +43,8 @@ class SearchLoop(EpochLoop):
         source: the data set.
         examples: its training images; the first part trains the weights, the rest alpha.
         directory: where the run is kept.
+        space: default the one that the settings name.
+        stage: the stage of the run that this loop is; None if the run is one search.
         progress_console: a `rich` console for the progress; default standard error.
     """
 
@@ -35,6 +55,8 @@ class SearchLoop(EpochLoop):
         examples: Examples,
         directory: RunDirectory,
         *,
+        space: SearchSpace | None = None,
+        stage: RunStage | None = None,
         progress_console=None,
     ):
         weight_part, alpha_part = split(examples, config.train_share)
@@ -42,20 +64,24 @@ class SearchLoop(EpochLoop):
             Stream(part, config.batch_size, augmentation(config, source), seed=config.seed, purpose=purpose)
             for part, purpose in ((weight_part, "weights"), (alpha_part, "alpha"))
         )
-        step = build_step(config, source.num_classes)
+        self._warmup_epochs = ingredients.warmup_epochs(config.method, config.epochs, config.warmup_epochs)
+        self._max_skips = ingredients.max_skips(config.method, config.max_skips)
+        self.space, self.stage = space or spaces.get(config.space), stage
+        step = build_step(config, source.num_classes, self.space)
         super().__init__(
             config,
             directory,
             step,
             steps_per_epoch=self.train_stream.steps_per_pass,
             images_per_step=2 * config.batch_size,
+            first_epoch=stage.first_epoch if stage else 0,
+            checkpoints=directory.checkpoints / f"stage-{stage.number}" if stage else None,
             progress_console=progress_console,
             supernet=step.supernet,
             architecture=step.architecture,
             weight_optimizer=step.weight_optimizer.state,
             alpha_optimizer=step.alpha_optimizer.state,
         )
-        self.space = spaces.get(config.space)
         self.genotypes, self.mixtures = (Records(directory, name) for name in ("genotypes.jsonl", "mixtures.jsonl"))
         self._measure_hessian = self._prepared_hessian(alpha_part, source) if config.hessian_every else None
         self._evaluate = Evaluation(lambda images, seed, mixture: step.supernet(images, mixture, seed=seed))
@@ -72,7 +98,7 @@ class SearchLoop(EpochLoop):
             RunError: the loss is not finite any more, or the disk is full.
         """
         epochs_done = self.restore()
-        untrained = not int(self.position.numpy())
+        untrained = not self.first_epoch and not int(self.position.numpy())
         for records in (self.genotypes, self.mixtures):
             records.keep_until(-1 if untrained else epochs_done)
         if untrained:
@@ -85,10 +111,17 @@ class SearchLoop(EpochLoop):
 
     def _schedules(self, epoch):
         config, progress = self.config, epoch / self.config.epochs
-        return {
+        figures = {
             "learning_rate": schedules.cosine(config.learning_rate, config.min_learning_rate)(progress),
             "epsilon": schedules.linear(config.epsilon_start, config.epsilon)(progress),
         }
+        warmup_epochs = self._warmup_epochs
+        if warmup_epochs:
+            figures["alpha_learning_rate"] = config.alpha_learning_rate if epoch >= warmup_epochs else 0.0
+        if self.stage and self.stage.skip_dropout:
+            rate = progressive.skip_dropout(self.stage.skip_dropout, warmup_epochs, config.epochs)
+            figures["skip_dropout"] = rate(epoch)
+        return figures
 
     def _state_is_finite(self):
         return all(np.isfinite(shares).all() for shares in self.step.architecture.mixture().values())
@@ -112,15 +145,15 @@ class SearchLoop(EpochLoop):
         # As officially, the images of the alpha half are augmented here too.
         seed = tf.random.fold_in((self.config.seed, epoch), EVALUATION_KEY)
         valid_loss, valid_accuracy = self._evaluate(self.valid_stream.sweep(seed), mixture, seed=seed)
-        shares = np.concatenate([group.numpy() for group in mixture.values()])
         return {
-            "epoch": epoch + 1,
+            "epoch": self.first_epoch + epoch + 1,
+            **({"stage": self.stage.number} if self.stage else {}),
             "train_loss": train_loss,
             "train_accuracy": train_accuracy,
             "valid_loss": valid_loss,
             "valid_accuracy": valid_accuracy,
             **self._schedules(epoch),
-            "alpha_entropy": float(-np.mean(np.sum(shares * np.log(np.maximum(shares, 1e-30)), axis=-1))),
+            "alpha_entropy": float(np.mean(np.concatenate([_entropies(group.numpy()) for group in mixture.values()]))),
             "skip_connections": self._genotype().count("skip_connect"),
             **(self._measure_hessian() if self._due(self.config.hessian_every, epoch + 1) else {}),
         }
@@ -128,17 +161,23 @@ class SearchLoop(EpochLoop):
     def _keep(self, record):
         epoch = record["epoch"]
         self._record_architecture(epoch)
-        if self._due(self.config.keep_every, epoch):
+        if self._due(self.config.keep_every, epoch - self.first_epoch):
             tracked = {"supernet": self.step.supernet, "architecture": self.step.architecture}
             Checkpoints(self.directory.kept / f"epoch-{epoch}", **tracked).save(epoch)
 
     def _record_architecture(self, epoch):
-        mixture = {group: shares.tolist() for group, shares in self._mixture().items()}
+        mixture = {group: shares.tolist() for group, shares in self.space.complete(self.mixture()).items()}
         self.genotypes.append({"epoch": epoch, **self._genotype().to_dict()})
         self.mixtures.append({"epoch": epoch, "mixture": mixture})
 
-    def _mixture(self):
+    def _genotype(self):
+        return self.space.discretize(self.mixture(), max_skips=self._max_skips)
+
+    def mixture(self) -> dict[str, np.ndarray]:
+        """The present shares."""
         return {group: shares.numpy() for group, shares in self.step.architecture.mixture().items()}
 
-    def _genotype(self):
-        return self.space.discretize(self._mixture())
+
+def _entropies(shares):
+    """The entropy of each row, in nats."""
+    return -np.sum(shares * np.log(np.maximum(shares, 1e-30)), axis=-1)

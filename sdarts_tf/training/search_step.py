@@ -1,6 +1,7 @@
 """One bilevel step: move alpha, find a hard mixture nearby, move the weights there."""
 
 import dataclasses
+from collections.abc import Collection
 
 import keras
 import tensorflow as tf
@@ -9,7 +10,7 @@ from sdarts_tf import spaces
 from sdarts_tf.config import SearchConfig
 from sdarts_tf.methods import simplex
 from sdarts_tf.methods.method import Method, parse
-from sdarts_tf.spaces.base import Architecture
+from sdarts_tf.spaces.base import Architecture, SearchSpace
 from sdarts_tf.training.objective import Objective
 from sdarts_tf.training.optimizers import SGD, Adam, clip_by_global_norm
 
@@ -44,11 +45,12 @@ class SearchStep:
     Args:
         supernet: the network of all candidates.
         architecture: the alpha variables.
-        method: what is perturbed, and which hypergradient moves alpha.
+        method: how the mixture is perturbed, and which hypergradient moves alpha.
         weight_optimizer: of the supernet's weights.
         alpha_optimizer: of alpha.
         gradient_clip: largest global norm of the weights' gradient.
         attack_training: the attack normalizes by the batch's statistics instead of the running ones.
+        perturbed: the groups of the mixture that are perturbed; None means all.
     """
 
     def __init__(
@@ -61,13 +63,17 @@ class SearchStep:
         *,
         gradient_clip: float,
         attack_training: bool = False,
+        perturbed: Collection[str] | None = None,
     ):
         self.supernet, self.architecture, self.method = supernet, architecture, method
         self.weight_optimizer, self.alpha_optimizer = weight_optimizer, alpha_optimizer
         self.gradient_clip, self.attack_training = gradient_clip, attack_training
+        self.perturbed = tuple(architecture.alpha if perturbed is None else perturbed)
         self._non_finite = tf.Variable(0, trainable=False, name="non_finite")
 
-    def __call__(self, train_batch, valid_batch, learning_rate, epsilon, seed) -> dict[str, tf.Tensor]:
+    def __call__(
+        self, train_batch, valid_batch, learning_rate, epsilon, seed, alpha_learning_rate=None, skip_dropout=None
+    ) -> dict[str, tf.Tensor]:
         """Moves alpha and the weights by one step.
 
         Args:
@@ -75,78 +81,107 @@ class SearchStep:
             learning_rate: of the weights, a scalar tensor.
             epsilon: radius of the perturbation, a scalar tensor.
             seed: int32 `[2]`, different at every step.
+            alpha_learning_rate: of alpha, a scalar tensor; where it is 0, the alpha step is left out and its batch not
+                looked at. None means the optimizer's own.
+            skip_dropout: rate of the dropout behind skip connections, a scalar tensor; attacks have none.
 
         Returns:
             The fields of `StepResult`, by name.
         """
         self._non_finite.assign(0)
         alpha_seed, noise_seed, attack_seed, weight_seed = tf.unstack(tf.random.split(seed, 4))
-        validation_loss = self._move_alpha(train_batch, valid_batch, learning_rate, alpha_seed)
+        recorded = {"training": True, "record": True, "skip_dropout": skip_dropout}
+
+        def move_alpha():
+            train, valid = (
+                Objective(self.supernet, batch, seed=alpha_seed, **recorded) for batch in (train_batch, valid_batch)
+            )
+            return self._move_alpha(train, valid, learning_rate, alpha_learning_rate)
+
+        if alpha_learning_rate is None:
+            validation_loss = move_alpha()
+        else:
+            validation_loss = tf.cond(alpha_learning_rate > 0, move_alpha, lambda: tf.constant(0.0))
         # Evaluation mode unless asked otherwise; never recorded: an attack must not move batch statistics.
         attacked = Objective(self.supernet, train_batch, training=self.attack_training, seed=attack_seed)
-        hard = self.method.perturbation(
-            self.architecture.mixture(), self._counted(attacked.repeated()), epsilon=epsilon, seed=noise_seed
-        )
-        loss, accuracy, norm = self._move_weights(train_batch, hard, learning_rate, weight_seed)
+        hard = self._perturb(attacked.repeated(), epsilon, noise_seed)
+        train = Objective(self.supernet, train_batch, seed=weight_seed, **recorded)
+        loss, accuracy, norm = self._move_weights(train, hard, learning_rate)
         self._count_non_finite(validation_loss)
         self._count_non_finite(loss)
         result = StepResult(loss, accuracy, validation_loss, norm, self._non_finite.read_value())
         return {field.name: getattr(result, field.name) for field in dataclasses.fields(result)}
 
-    def _move_alpha(self, train_batch, valid_batch, learning_rate, seed):
-        train, valid = (
-            _TracedOnce(Objective(self.supernet, batch, training=True, record=True, seed=seed))
-            for batch in (train_batch, valid_batch)
-        )
+    def _perturb(self, loss_and_gradient, epsilon, seed):
+        """The whole mixture, hard in the groups that are perturbed."""
+        mixture = self.architecture.mixture()
+        clean = {group: mixture[group] for group in self.perturbed}
+
+        def of_the_perturbed(shares):
+            loss, gradient = loss_and_gradient(mixture | shares)
+            self._count_non_finite(loss)
+            return loss, {group: gradient[group] for group in shares}
+
+        return mixture | self.method.perturbation(clean, of_the_perturbed, epsilon=epsilon, seed=seed)
+
+    def _move_alpha(self, train, valid, learning_rate, alpha_learning_rate):
         mixture, pullback = self.architecture.mixture_and_pullback()
         loss, gradient = self.method.hypergradient(
-            train,
-            valid,
+            _TracedOnce(train),
+            _TracedOnce(valid),
             [variable.value for variable in self.supernet.trainable_variables],
             mixture,
             learning_rate=learning_rate,
             lookahead=lambda gradients: self.weight_optimizer.lookahead(gradients, learning_rate),
         )
-        self.alpha_optimizer.apply(list(pullback(gradient).values()))
+        self.alpha_optimizer.apply(list(pullback(gradient).values()), alpha_learning_rate)
         return loss
 
-    def _move_weights(self, train_batch, mixture, learning_rate, seed):
-        objective = Objective(self.supernet, train_batch, training=True, record=True, seed=seed)
-        loss, gradient, accuracy = objective.loss_and_weight_gradient(mixture)
+    def _move_weights(self, train, mixture, learning_rate):
+        loss, gradient, accuracy = train.loss_and_weight_gradient(mixture)
         gradient, norm = clip_by_global_norm(gradient, self.gradient_clip)
         self.weight_optimizer.apply(gradient, learning_rate)
         return loss, accuracy, norm
-
-    def _counted(self, loss_and_gradient):
-        """The same function, counting losses that are not finite."""
-
-        def counted(mixture):
-            loss, gradient = loss_and_gradient(mixture)
-            self._count_non_finite(loss)
-            return loss, gradient
-
-        return counted
 
     def _count_non_finite(self, loss):
         self._non_finite.assign_add(tf.cast(~tf.math.is_finite(loss), tf.int32))
 
 
-def build_step(config: SearchConfig, num_classes: int) -> SearchStep:
+def build_step(config: SearchConfig, num_classes: int, space: SearchSpace | None = None) -> SearchStep:
     """The networks, optimizers and method of a search, joined in its step.
+
+    Args:
+        config: the settings.
+        num_classes: of the data.
+        space: default the one that the settings name.
 
     Example:
         >>> step = build_step(SearchConfig(space="s2", channels=4, cells=3), num_classes=10)
         >>> step.architecture.mixture()["normal"].shape
         TensorShape([14, 2])
     """
-    space = spaces.get(config.space)
-    supernet = space.build_supernet(num_classes, config.channels, config.cells)
-    architecture = Architecture(space.alpha_shapes(), seed=config.seed)
+    space = space or spaces.get(config.space)
+    method = parse(
+        config.method,
+        pgd_steps=config.pgd_steps,
+        project=simplex.PROJECTIONS[config.projection],
+        channel_divisor=config.channel_divisor,
+        edge_normalization=config.edge_normalization,
+    )
+    supernet = space.build_supernet(
+        num_classes,
+        config.channels,
+        config.cells,
+        channel_divisor=method.channel_divisor,
+        dropped_skips=method.dropped_skips,
+    )
+    operations, edges = space.alpha_shapes(), space.edge_shapes() if method.edge_normalization else {}
+    architecture = Architecture(operations | edges, seed=config.seed)
     weights = [variable.value for variable in supernet.trainable_variables]
     return SearchStep(
         supernet,
         architecture,
-        parse(config.method, pgd_steps=config.pgd_steps, project=simplex.PROJECTIONS[config.projection]),
+        method,
         SGD(weights, momentum=config.momentum, weight_decay=config.weight_decay),
         Adam(
             list(architecture.alpha.values()),
@@ -155,4 +190,5 @@ def build_step(config: SearchConfig, num_classes: int) -> SearchStep:
         ),
         gradient_clip=config.gradient_clip,
         attack_training=config.attack_statistics == "training",
+        perturbed=None if config.perturb_edges else operations,
     )

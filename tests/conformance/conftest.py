@@ -8,9 +8,10 @@ from sdarts_tf.config import SearchConfig
 from sdarts_tf.training.search_step import build_step
 
 PERTURBATIONS = ("darts", "rs", "adv")
-METHODS = [a + b for a in PERTURBATIONS for b in ("", "+second_order")]
+METHODS = [a + b for a in PERTURBATIONS for b in ("", "+second_order", "+pc")] + ["adv+second_order+pc"]
 # The other spaces differ in their tables only; two replicas are slow to trace.
 QUICK_SPACES_ON_TWO_REPLICAS = ("s2",)
+QUICK_WITH_PARTIAL_CHANNELS = [("s1", 1)]  # whose edges differ; two ingredients
 
 
 def pytest_generate_tests(metafunc):
@@ -29,6 +30,10 @@ def pytest_collection_modifyitems(items):
             "space"
         ] not in QUICK_SPACES_ON_TWO_REPLICAS:
             item.add_marker(pytest.mark.slow)
+        if {"method", "space"} <= set(names):
+            method, space = item.callspec.params["method"], item.callspec.params["space"]
+            if "pc" in method.split("+") and (space, method.count("+")) not in QUICK_WITH_PARTIAL_CHANNELS:
+                item.add_marker(pytest.mark.slow)
 
 
 class Tiny:
@@ -36,8 +41,10 @@ class Tiny:
 
     @staticmethod
     def step(space, method="darts", **settings):
-        """A search step on 8 x 8 images, with three cells of two channels."""
-        return build_step(SearchConfig(space=space, method=method, channels=2, cells=3, **settings), num_classes=5)
+        """A search step on 8 x 8 images, with three cells of two channels; half of four with partial channels."""
+        partial = "pc" in method.split("+")
+        settings = {"channels": 4 if partial else 2, "channel_divisor": 2, **settings}
+        return build_step(SearchConfig(space=space, method=method, cells=3, **settings), num_classes=5)
 
     @staticmethod
     def batch(number):

@@ -142,3 +142,40 @@ def test_step_compiles_under_xla(tiny):
     for name, value in expected.items():
         np.testing.assert_allclose(figures[name], value, rtol=1e-4, atol=1e-6, err_msg=name)
     _assert_same_state(compiled, plain)
+
+
+def test_only_operations_are_perturbed_unless_edges_are_asked_for(tiny):
+    """The weights of edges stay clean, and the gradient that the attack follows is that of operations alone."""
+    seen = []
+    for perturb_edges in (False, True):
+        step = tiny.step("s2", "rs+pc", perturb_edges=perturb_edges)
+        clean = step.architecture.mixture()
+        hard = step._perturb(None, tf.constant(0.2), SEED)
+        assert hard.keys() == clean.keys()
+        seen.append({group: np.abs(hard[group] - clean[group]).max() > 0.001 for group in clean})
+    operations = {"normal", "reduce"}
+    assert {group for group, moved in seen[0].items() if moved} == operations
+    assert all(seen[1].values()) and len(seen[1]) == 2 + 8
+
+
+def test_a_step_without_the_alpha_step(tiny):
+    """An alpha learning rate of 0 leaves alpha, its optimizer and its batch alone."""
+    step = tiny.step("s2", "adv+pc")
+    function, optimizer = tf.function(step), step.alpha_optimizer
+    before = _values(step.architecture.alpha.values())
+
+    def take(rate, valid_batch):
+        return function(tiny.batch(0), valid_batch, RATE, tf.constant(0.3), SEED, tf.constant(rate))
+
+    poison = tf.fill([4, 8, 8, 3], np.nan), tiny.batch(1)[1]
+    figures = take(0.0, poison)
+    assert float(figures["validation_loss"]) == 0 and int(figures["non_finite"]) == 0
+    assert int(optimizer.step) == 0
+    for alpha, value in zip(step.architecture.alpha.values(), before, strict=True):
+        np.testing.assert_array_equal(alpha.numpy(), value)
+    assert all(np.isfinite(variable.numpy()).all() for variable in step.supernet.non_trainable_variables)
+    assert float(take(2e-4, tiny.batch(1))["validation_loss"]) > 0
+    for alpha, value in zip(step.architecture.alpha.values(), before, strict=True):
+        # Adam's first step moves an entry by its step size, whatever the gradient.
+        np.testing.assert_allclose(np.abs(alpha.numpy() - value), 2e-4, rtol=0.05)
+    assert function.experimental_get_tracing_count() == 1
