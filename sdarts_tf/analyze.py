@@ -45,15 +45,22 @@ def analyze(config: AnalyzeConfig) -> dict[str, dict]:
     for name, run in runs.items():
         analyses[name] = run.analysis(lambda text: print(text, file=sys.stderr))
         text = json.dumps(analyses[name]) + "\n"
-        _write(pathlib.Path(name) / FOLDER, pictures.paint({name: analyses[name]}), text)
+        _write(pathlib.Path(name) / FOLDER, pictures.paint({pathlib.Path(name).name: analyses[name]}), text)
     if len(analyses) > 1:
-        _write(_comparison(config), pictures.paint(analyses), None)
+        labels = _labels(analyses)
+        _write(_comparison(config), pictures.paint({labels[name]: each for name, each in analyses.items()}), None)
     return analyses
 
 
 def _data(config, data_dir):
     source = sources.get(config.dataset)
     return source, source.load("train", data_dir or config.data_dir, config.max_examples)
+
+
+def _labels(names) -> dict[str, str]:
+    """What runs are called in pictures: the last part of their folders, where that tells them apart."""
+    short = {name: pathlib.Path(name).name for name in names}
+    return short if len(set(short.values())) == len(short) else {name: name for name in names}
 
 
 def _comparison(config) -> pathlib.Path:

@@ -6,6 +6,7 @@ import matplotlib.style
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 _STYLE = {"svg.fonttype": "path", "svg.hashsalt": "sdarts_tf", "font.family": "DejaVu Sans", "font.size": 9}
 _MOST_PANELS = 6
@@ -69,6 +70,7 @@ def _curvature(figure, analyses, views):
         values, spreads = ([each[key] for each in hessians] for key in ("spectral_norm", "spread"))
         norms.errorbar(epochs, values, yerr=spreads, marker="o", markersize=3, capsize=2, label=name)
     norms.legend()
+    norms.xaxis.set_major_locator(MaxNLocator(integer=True))
     _name(norms, "spectral norm of the alpha Hessian", "epoch", "mean and deviation over batches")
     for number, (label, view) in enumerate(views):
         color = f"C{number}"
@@ -109,7 +111,7 @@ def _landscapes(figure, views, quantity):
             axes.plot(0, 0, "+", color="white")
             title = f"{label}\n{survey['domain']}" if row == 0 else survey["domain"]
             _name(axes, title, survey["directions"][0], survey["directions"][1])
-        figure.colorbar(filled, ax=list(axes_row), label=quantity)
+        figure.colorbar(filled, ax=list(axes_row), label=quantity, format="%.3g")
 
 
 def _name(axes, title, x, y):

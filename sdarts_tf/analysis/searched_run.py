@@ -74,7 +74,7 @@ class SearchedRun:
 
     def _landscapes(self, mixture, project, pgd_steps):
         """Four planes: through two random directions and through the attack's, over the mixture and over alpha."""
-        shapes = self.space.alpha_shapes()
+        shapes = {group: variable.shape for group, variable in self.architecture.alpha.items()}
         first, second = (landscape.random_direction(shapes, seed) for seed in (1, 2))
         attacked = perturbations.adversarial(steps=pgd_steps, project=project)(
             mixture, self.loss.loss_and_gradient, epsilon=tf.constant(max(sensitivity.EPSILONS)), seed=(0, 1)

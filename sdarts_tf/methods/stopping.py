@@ -14,8 +14,8 @@ def by_eigenvalue(
 ) -> int | None:
     """R-DARTS-ES: goes back if the largest eigenvalue of the Hessian by alpha has grown too fast.
 
-    Eigenvalues are averaged over a window of measurements, which is cut at the first one. The latest average is compared
-    with the one a few measurements earlier.
+    Eigenvalues are averaged over a window of measurements, which is cut at the first one. The latest average is
+    compared with the one a few measurements earlier.
 
     Args:
         eigenvalues: epoch -> eigenvalue, at equal distances, ascending, the latest last.
@@ -85,7 +85,7 @@ def parse(text: str) -> tuple[str, Callable]:
         >>> what, rule({1: 0, 2: 2})
         ('skips', 1)
     """
-    name, colon, number = text.partition(":")
+    name, _, number = text.partition(":")
     if text == "eigenvalue":
         return name, by_eigenvalue
     if name == "skips" and number.isdecimal() and int(number) >= 1:

@@ -16,6 +16,8 @@ class SearchSpace(abc.ABC):
     """Which candidate operations may sit on which edge of which cell. Concrete spaces are final."""
 
     name: str
+    # Whether its supernets are called with `drop_rate=`, the probability of dropping a mixed edge in training.
+    drops_edges = False
 
     @abc.abstractmethod
     def alpha_shapes(self) -> dict[str, tuple[int, int]]:
@@ -109,21 +111,27 @@ class SearchSpace(abc.ABC):
 
     @abc.abstractmethod
     def kept(self, genotype: Genotype) -> dict[str, np.ndarray]:
-        """Which shares of a mixture a genotype of this space keeps: group -> bool `[rows, candidates]`."""
+        """Which shares of a mixture a genotype of this space keeps.
+
+        Returns:
+            Group -> bool `[rows, candidates]`, for every group that a mixture of the space may have.
+        """
 
     def one_hot(self, mixture: Mixture, genotype: Genotype) -> Mixture:
-        """The mixture, in which every row that the genotype keeps has the kept candidates only, each at share one."""
-        kept = {group: tf.constant(mask) for group, mask in self.kept(genotype).items()}
-        return {
-            group: tf.where(
-                tf.reduce_any(kept[group], axis=-1, keepdims=True), tf.cast(kept[group], shares.dtype), shares
-            )
-            for group, shares in mixture.items()
-        }
+        """The mixture, in which every row that has one kept share is that candidate alone; other rows stay mixed."""
+        rounded = {}
+        for group, shares in mixture.items():
+            kept = tf.constant(self.kept(genotype)[group], shares.dtype)
+            rounded[group] = tf.where(tf.reduce_sum(kept, axis=-1, keepdims=True) == 1, kept, shares)
+        return rounded
 
     def pruned(self, mixture: Mixture, genotype: Genotype) -> Mixture:
-        """As `one_hot`, with the rows that are not kept at zero: the network of the genotype inside the supernet."""
-        return {group: tf.cast(self.kept(genotype)[group], shares.dtype) for group, shares in mixture.items()}
+        """The genotype's network inside the supernet: rows without a kept share are zero, the others divided evenly."""
+        rounded = {}
+        for group, shares in mixture.items():
+            kept = tf.constant(self.kept(genotype)[group], shares.dtype)
+            rounded[group] = tf.math.divide_no_nan(kept, tf.reduce_sum(kept, axis=-1, keepdims=True))
+        return rounded
 
 
 class Architecture(tf.Module):

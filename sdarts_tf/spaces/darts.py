@@ -11,7 +11,7 @@ from sdarts_tf.errors import InputError
 from sdarts_tf.genotypes.genotype import Genotype
 from sdarts_tf.layers.base import Layer
 from sdarts_tf.layers.blocks import Classifier, Stem
-from sdarts_tf.layers.mixed import Arrivals, MixedOperation
+from sdarts_tf.layers.mixed import Arrivals, DropEdges, MixedOperation
 from sdarts_tf.layers.operations import DroppedIdentity, Noise
 from sdarts_tf.layers.views import Views
 from sdarts_tf.spaces import discretize
@@ -63,7 +63,18 @@ class SearchCell(Layer):
                 )
             )
 
-    def call(self, older, newer, mixture, edge_weights=None, training=False, seed=None, skip_dropout=None, prepared=()):
+    def call(
+        self,
+        older,
+        newer,
+        mixture,
+        edge_weights=None,
+        training=False,
+        seed=None,
+        skip_dropout=None,
+        drop_path=None,
+        prepared=(),
+    ):
         """Applies the cell.
 
         Args:
@@ -71,6 +82,7 @@ class SearchCell(Layer):
             mixture: of the cell's kind.
             edge_weights: `[14]`, by which whole edges are weighed; None is 1 for all.
             training, seed, skip_dropout: as the supernet's.
+            drop_path: `DropEdges` of the batch; None drops no edge.
             prepared: what `prepare` returned for the first nodes, whose inputs are not read then.
         """
         if edge_weights is not None:
@@ -81,11 +93,11 @@ class SearchCell(Layer):
         arrivals, nodes = Arrivals(), []
         for source, mixed in enumerate(self.mixed):
             if source in OUTPUTS:
-                nodes.append(self._joined(source, arrivals, prepared, edge_weights))
+                nodes.append(self._joined(source, arrivals, prepared, edge_weights, drop_path))
                 prepared.append(self._leaving(source, nodes[-1], training, seed, skip_dropout))
             for rows, output in mixed.finish(prepared[source][0], mixture, training):
-                arrivals.add((EDGES[row][1] for row in rows), output)
-        nodes.append(self._joined(OUTPUTS[-1], arrivals, prepared, edge_weights))
+                arrivals.add((EDGES[row][1] for row in rows), drop_path(output, rows) if drop_path else output)
+        nodes.append(self._joined(OUTPUTS[-1], arrivals, prepared, edge_weights, drop_path))
         return tf.concat(nodes, axis=-1)
 
     def prepare(self, number, x, training=False, seed=None, skip_dropout=None):
@@ -103,7 +115,7 @@ class SearchCell(Layer):
             bypass = tf.nn.max_pool2d(bypass, 2, 2, "VALID")
         return mixed.prepare(node[..., : mixed.channels], *options), bypass
 
-    def _joined(self, node, arrivals, prepared, edge_weights):
+    def _joined(self, node, arrivals, prepared, edge_weights, drop_path):
         """A node: the sum of all that arrives. Shuffling after the sum is shuffling every edge, and cheaper."""
         mixed = arrivals.pop(node)
         if self.channel_divisor == 1:
@@ -112,7 +124,8 @@ class SearchCell(Layer):
         for row, (source, target) in enumerate(EDGES):
             if target == node:
                 bypass = prepared[source][1]
-                bypasses.append(bypass if edge_weights is None else bypass * tf.cast(edge_weights[row], bypass.dtype))
+                bypass = bypass if edge_weights is None else bypass * tf.cast(edge_weights[row], bypass.dtype)
+                bypasses.append(drop_path(bypass, (row,)) if drop_path else bypass)
         return shuffle_channels(tf.concat([mixed, tf.add_n(bypasses)], axis=-1), self.channel_divisor)
 
 
@@ -169,14 +182,16 @@ class Supernet(keras.Model):
             layer.salt = salt
         self.built = True
 
-    def call(self, images, mixture, training=False, seed=None, prepared=None, skip_dropout=None):
+    def call(self, images, mixture, training=False, seed=None, prepared=None, skip_dropout=None, drop_rate=None):
         options = {"training": training, "seed": seed, "skip_dropout": skip_dropout}
         prepared = list(self.prepare(images, **options) if prepared is None else prepared)
         prepared += [()] * (len(self.cells) - len(prepared))
         older = newer = None
-        for kind, cell, ready in zip(self.kinds, self.cells, prepared, strict=True):
-            weights = edge_weights(mixture, kind)
-            x = cell(older, newer, mixture[kind], weights, prepared=ready, **options)
+        for number, (kind, cell, ready) in enumerate(zip(self.kinds, self.cells, prepared, strict=True)):
+            weights, drop_path = edge_weights(mixture, kind), None
+            if training and drop_rate is not None:
+                drop_path = DropEdges(len(EDGES), tf.shape(images)[0], drop_rate, tf.random.fold_in(seed, number))
+            x = cell(older, newer, mixture[kind], weights, drop_path=drop_path, prepared=ready, **options)
             # Both cells that read an output share its rectified map.
             older, newer = newer, (x, tf.nn.relu(x))
         return self.classifier(x)
@@ -213,6 +228,8 @@ class DartsSpace(SearchSpace):
         table: the candidates of each edge, if they are fewer: kind -> for each of the 14 rows the names.
     """
 
+    drops_edges = True
+
     def __init__(self, name, table=None):
         self.name = name
         self.table = table or TABLES[name]
@@ -248,9 +265,12 @@ class DartsSpace(SearchSpace):
         return Genotype(self.name, cells, dict.fromkeys(cells, OUTPUTS))
 
     def kept(self, genotype):
-        masks = {kind: np.zeros(shape, bool) for kind, shape in self.alpha_shapes().items()}
+        shapes = self.alpha_shapes() | self.edge_shapes()
+        masks = {group: np.zeros(shape, bool) for group, shape in shapes.items()}
         for kind, edges in genotype.cells.items():
+            weights = dict(zip(OUTPUTS, edge_groups(kind), strict=True))
             for edge in edges:
                 row = EDGES.index((edge.source, edge.target))
                 masks[kind][row, self.table[kind][row].index(edge.operation)] = True
+                masks[weights[edge.target]][0, edge.source] = True
         return masks

@@ -8,6 +8,7 @@ import re
 from sdarts_tf import config as configuration
 from sdarts_tf.config import SearchConfig
 from sdarts_tf.errors import InputError
+from sdarts_tf.methods import ingredients
 from sdarts_tf.training.run_directory import RunDirectory
 
 
@@ -37,6 +38,8 @@ def read(run_dir) -> SearchedFiles:
         config = configuration.from_json(SearchConfig, (directory.path / "config.json").read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"--run_dir={run_dir} holds no search; name the folder of one.") from error
+    if ingredients.PROGRESSIVE in ingredients.split(config.method):
+        raise InputError(f"--run_dir={run_dir} changes its network in stages; name a search of one network.")
     found = {
         int(path.parent.name.removeprefix("epoch-")): path.parent
         for path in directory.kept.glob("epoch-*/checkpoint")

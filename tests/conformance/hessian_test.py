@@ -64,6 +64,23 @@ def test_hessian_product(space, tiny, no_kinks):
         np.testing.assert_array_equal(variable.numpy(), value)
 
 
+def test_hessian_product_of_the_weights(space, tiny, no_kinks):
+    step = tiny.step(space)
+    mixture = step.architecture.mixture()
+    objective = Objective(step.supernet, tiny.batch(0), training=True, seed=SEED)
+    weights = [tf.convert_to_tensor(variable.value) for variable in step.supernet.trainable_variables]
+    direction = [tf.random.stateless_normal(w.shape, (number, 1)) * tf.norm(w) for number, w in enumerate(weights)]
+
+    def gradient(shift):
+        moved = [w + shift * d for w, d in zip(weights, direction, strict=True)]
+        return _flat(dict(enumerate(objective.loss_and_gradients(moved, mixture)[1])))
+
+    product = objective.hessian_product(weights, direction, lambda weights: {"mixture": mixture, "weights": weights})
+    slope = (gradient(1e-4) - gradient(-1e-4)) / 2e-4
+    exact = _flat(dict(enumerate(product)))
+    assert np.linalg.norm(exact - slope) < 5e-3 * np.linalg.norm(exact)
+
+
 def test_second_derivative_of_the_maximum():
     """Away from ties the pool only picks numbers, whose second derivative is that of what follows."""
     values = np.random.RandomState(0).permutation(2 * 6 * 6 * 2).reshape(2, 6, 6, 2)
