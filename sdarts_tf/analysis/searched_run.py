@@ -2,14 +2,13 @@
 
 import tensorflow as tf
 
-from sdarts_tf import spaces
 from sdarts_tf.analysis import discretization, landscape, sensitivity, spectrum
 from sdarts_tf.analysis.fixed_loss import FixedLoss
 from sdarts_tf.config import AnalyzeConfig
 from sdarts_tf.data.sources import Examples, Source
 from sdarts_tf.data.streams import split
-from sdarts_tf.methods import perturbations, simplex
-from sdarts_tf.training import checkpoint, curvature
+from sdarts_tf.methods import ingredients, perturbations, simplex
+from sdarts_tf.training import curvature, searched
 from sdarts_tf.training.search_step import build_step
 from sdarts_tf.training.searched_files import SearchedFiles
 
@@ -32,8 +31,10 @@ class SearchedRun:
         self.batch_size = files.config.batch_size if config.batch_size is None else config.batch_size
         _, alpha_part = split(examples, files.config.train_share)
         batches = curvature.fixed_batches(alpha_part, source, batch_size=self.batch_size, count=config.batches)
-        step = build_step(files.config, source.num_classes)
-        self.space, self.supernet, self.architecture = spaces.get(files.config.space), step.supernet, step.architecture
+        self._searched = searched.describe(files.run_dir, files.config)
+        step = build_step(self._searched.config, source.num_classes, self._searched.space)
+        self.space, self.supernet, self.architecture = self._searched.space, step.supernet, step.architecture
+        self._max_skips = ingredients.max_skips(files.config.method, files.config.max_skips)
         self.loss = FixedLoss(self.supernet, batches, training=config.statistics == "training")
         self._alpha_spectrum = spectrum.AlphaSpectrum(self.loss, self.architecture)
         self._weight_hessian = spectrum.WeightHessian(self.loss, self.supernet)
@@ -47,7 +48,7 @@ class SearchedRun:
         checkpoints = []
         for epoch, folder in self.files.checkpoints.items():
             progress(f"{self.files.run_dir}: epoch {epoch}")
-            checkpoint.read(folder, supernet=self.supernet, architecture=self.architecture)
+            self._searched.restore(self.supernet, self.architecture, folder)
             checkpoints.append({"epoch": epoch, **self._checkpoint()})
         return {
             "batches": self.config.batches,
@@ -65,7 +66,7 @@ class SearchedRun:
             "weight_hessian": (
                 spectrum.weight_spectrum(self._weight_hessian, mixture, **weights) if config.weight_steps else None
             ),
-            "gap": discretization.gap(self.space, self.loss, mixture),
+            "gap": discretization.gap(self.space, self.loss, mixture, max_skips=self._max_skips),
             "sensitivity": sensitivity.sensitivity(
                 self.loss, mixture, project=project, pgd_steps=pgd_steps, draws=config.draws
             ),

@@ -7,6 +7,7 @@ from sdarts_tf.config.analyze import AnalyzeConfig
 from sdarts_tf.config.folders import split_folders
 from sdarts_tf.config.retrain import RetrainConfig
 from sdarts_tf.config.search import SearchConfig
+from sdarts_tf.config.select import SelectConfig
 from sdarts_tf.config.settings import from_json, setting, to_json, validate
 from sdarts_tf.config.trained import CHECKPOINTS, EvaluateConfig, ExportConfig, ImportConfig
 
@@ -18,6 +19,7 @@ __all__ = [
     "ImportConfig",
     "RetrainConfig",
     "SearchConfig",
+    "SelectConfig",
     "from_json",
     "setting",
     "split_folders",

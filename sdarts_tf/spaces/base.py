@@ -1,6 +1,7 @@
 """What every search space offers, and the architecture variables of a search."""
 
 import abc
+import dataclasses
 
 import keras
 import numpy as np
@@ -10,6 +11,19 @@ from sdarts_tf.errors import InputError
 from sdarts_tf.genotypes.genotype import Genotype
 
 Mixture = dict[str, tf.Tensor]
+
+
+@dataclasses.dataclass(frozen=True)
+class Choices:
+    """What is to be decided in a group of alpha: for each row one candidate, then for each node two of its edges.
+
+    Args:
+        candidates: for each row the candidates among which is chosen, column -> name.
+        nodes: for each node with more than two edges the rows of those that arrive.
+    """
+
+    candidates: tuple[dict[int, str], ...]
+    nodes: tuple[tuple[int, ...], ...] = ()
 
 
 class SearchSpace(abc.ABC):
@@ -93,6 +107,14 @@ class SearchSpace(abc.ABC):
             InputError: the genotype has another kind of cells, an unknown operation, or an impossible edge.
         """
 
+    def choices(self) -> dict[str, "Choices"]:
+        """Group of alpha -> what is to be decided there when a genotype is selected edge by edge.
+
+        Raises:
+            InputError: the space has no such choices.
+        """
+        raise InputError(f"The space {self.name!r} cannot be selected by perturbation; use --select=argmax.")
+
     def complete(self, mixture: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """The mixture over all candidates of `spaces.rows`: those that a stage of the search has dropped have 0."""
         return mixture
@@ -155,6 +177,10 @@ class Architecture(tf.Module):
             for index, (group, shape) in enumerate(shapes.items())
         }
 
+    def constrained(self, mixture: Mixture) -> Mixture:
+        """What a mixture, also a perturbed one, is allowed to be: here anything."""
+        return mixture
+
     def mixture(self) -> Mixture:
         """The shares of all candidates: the only softmax over alpha in the package."""
         return self.mixture_and_pullback()[0]
@@ -168,7 +194,7 @@ class Architecture(tf.Module):
         alpha = alpha or {group: tf.convert_to_tensor(variable) for group, variable in self.alpha.items()}
         with tf.GradientTape(persistent=True) as tape:
             tape.watch(alpha)
-            mixture = {group: tf.nn.softmax(values) for group, values in alpha.items()}
+            mixture = self.constrained({group: tf.nn.softmax(values) for group, values in alpha.items()})
 
         def pullback(mixture_gradient: Mixture) -> Mixture:
             return tape.gradient(mixture, alpha, output_gradients=mixture_gradient)

@@ -15,7 +15,7 @@ from sdarts_tf.layers.mixed import Arrivals, DropEdges, MixedOperation
 from sdarts_tf.layers.operations import DroppedIdentity, Noise
 from sdarts_tf.layers.views import Views
 from sdarts_tf.spaces import discretize
-from sdarts_tf.spaces.base import SearchSpace
+from sdarts_tf.spaces.base import Choices, SearchSpace
 from sdarts_tf.spaces.darts_network import Network, build_preprocess, reduction_cells
 from sdarts_tf.spaces.tables import EDGES, NUM_NODES, OUTPUTS, TABLES
 
@@ -246,6 +246,16 @@ class DartsSpace(SearchSpace):
 
     def build_network(self, genotype, num_classes, channels, cells, *, auxiliary=False, large_images=False):
         return Network(genotype, num_classes, channels, cells, auxiliary=auxiliary, large_images=large_images)
+
+    def choices(self):
+        nodes = [tuple(row for row, (_, target) in enumerate(EDGES) if target == node) for node in OUTPUTS]
+        return {
+            kind: Choices(
+                tuple({column: name for column, name in enumerate(names) if name != "none"} for names in rows),
+                tuple(rows_of_node for rows_of_node in nodes if len(rows_of_node) > 2),
+            )
+            for kind, rows in self.table.items()
+        }
 
     def complete(self, mixture):
         completed = dict(mixture)

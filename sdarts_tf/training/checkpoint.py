@@ -58,23 +58,6 @@ class Checkpoints:
         return time.monotonic() - self._saved_at >= self._seconds
 
 
-def read(folder, **tracked) -> None:
-    """Restores named objects, as `Checkpoints` takes them, from the latest checkpoint of a folder that may hold more.
-
-    Raises:
-        InputError: there is none, it does not hold all of them, or it is damaged.
-    """
-    latest = tf.train.latest_checkpoint(str(folder))
-    try:
-        if latest is None:
-            raise ValueError("no checkpoint is there")
-        checkpoint = tf.train.Checkpoint(**{name: _variables(value) for name, value in tracked.items()})
-        checkpoint.restore(latest).expect_partial().assert_existing_objects_matched()
-    except (AssertionError, ValueError, tf.errors.OpError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"The weights in {folder} cannot be read ({reason}); search again.") from error
-
-
 def _variables(value):
     """The variables of a Keras model, in its order; TensorFlow does not find layers that lie in lists."""
     return [variable.value for variable in value.variables] if isinstance(value, keras.Model) else value

@@ -11,7 +11,7 @@ from sdarts_tf.data.sources import Examples, Source
 from sdarts_tf.data.streams import Stream, pairs, split
 from sdarts_tf.genotypes.genotype import Genotype
 from sdarts_tf.methods import ingredients, progressive, schedules, stopping
-from sdarts_tf.spaces.base import SearchSpace
+from sdarts_tf.spaces.base import Architecture, SearchSpace
 from sdarts_tf.training import curvature
 from sdarts_tf.training.checkpoint import Checkpoints
 from sdarts_tf.training.epoch_loop import EVALUATION_KEY, EpochLoop, augmentation
@@ -48,6 +48,8 @@ class SearchLoop(EpochLoop):
         progress_console: a `rich` console for the progress; default standard error.
     """
 
+    architecture_class = Architecture
+
     def __init__(
         self,
         config: SearchConfig,
@@ -67,7 +69,7 @@ class SearchLoop(EpochLoop):
         self._warmup_epochs = ingredients.warmup_epochs(config.method, config.epochs, config.warmup_epochs)
         self._max_skips = ingredients.max_skips(config.method, config.max_skips)
         self.space, self.stage = space or spaces.get(config.space), stage
-        step = build_step(config, source.num_classes, self.space)
+        step = build_step(config, source.num_classes, self.space, self.architecture_class)
         super().__init__(
             config,
             directory,

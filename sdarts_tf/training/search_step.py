@@ -128,11 +128,12 @@ class SearchStep:
         clean = {group: mixture[group] for group in self.perturbed}
 
         def of_the_perturbed(shares):
-            loss, gradient = loss_and_gradient(mixture | shares)
+            loss, gradient = loss_and_gradient(self.architecture.constrained(mixture | shares))
             self._count_non_finite(loss)
             return loss, {group: gradient[group] for group in shares}
 
-        return mixture | self.method.perturbation(clean, of_the_perturbed, epsilon=epsilon, seed=seed)
+        hard = self.method.perturbation(clean, of_the_perturbed, epsilon=epsilon, seed=seed)
+        return self.architecture.constrained(mixture | hard)
 
     def _move_alpha(self, train, valid, learning_rate, alpha_learning_rate):
         mixture, pullback = self.architecture.mixture_and_pullback()
@@ -157,13 +158,16 @@ class SearchStep:
         self._non_finite.assign_add(tf.cast(~tf.math.is_finite(loss), tf.int32))
 
 
-def build_step(config: SearchConfig, num_classes: int, space: SearchSpace | None = None) -> SearchStep:
+def build_step(
+    config: SearchConfig, num_classes: int, space: SearchSpace | None = None, architecture_class=Architecture
+) -> SearchStep:
     """The networks, optimizers and method of a search, joined in its step.
 
     Args:
         config: the settings.
         num_classes: of the data.
         space: default the one that the settings name.
+        architecture_class: `Architecture`, or a kind of it.
 
     Example:
         >>> step = build_step(SearchConfig(space="s2", channels=4, cells=3), num_classes=10)
@@ -188,7 +192,7 @@ def build_step(config: SearchConfig, num_classes: int, space: SearchSpace | None
     if config.drop_path and not space.drops_edges:
         raise InputError(f"--drop_path drops edges of DARTS cells; leave it away with --space={space.name}.")
     operations, edges = space.alpha_shapes(), space.edge_shapes() if method.edge_normalization else {}
-    architecture = Architecture(operations | edges, seed=config.seed)
+    architecture = architecture_class(operations | edges, seed=config.seed)
     weights = [variable.value for variable in supernet.trainable_variables]
     return SearchStep(
         supernet,

@@ -8,7 +8,7 @@ import re
 from sdarts_tf import config as configuration
 from sdarts_tf.config import SearchConfig
 from sdarts_tf.errors import InputError
-from sdarts_tf.methods import ingredients
+from sdarts_tf.methods import ingredients, progressive
 from sdarts_tf.training.run_directory import RunDirectory
 
 
@@ -30,6 +30,8 @@ class SearchedFiles:
 def read(run_dir) -> SearchedFiles:
     """Finds the weights and alphas that a search kept; where it kept none but is finished, its last ones.
 
+    Of a finished search in stages it finds those that the last stage kept: the others are of other networks.
+
     Raises:
         InputError: the folder holds no search, or no weights of it; the sentence says what to do.
     """
@@ -38,14 +40,16 @@ def read(run_dir) -> SearchedFiles:
         config = configuration.from_json(SearchConfig, (directory.path / "config.json").read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"--run_dir={run_dir} holds no search; name the folder of one.") from error
-    if ingredients.PROGRESSIVE in ingredients.split(config.method):
-        raise InputError(f"--run_dir={run_dir} changes its network in stages; name a search of one network.")
     found = {
         int(path.parent.name.removeprefix("epoch-")): path.parent
         for path in directory.kept.glob("epoch-*/checkpoint")
         if re.fullmatch(r"epoch-\d+", path.parent.name)
     }
-    if not found and (directory.path / "genotype.json").exists():
+    finished = (directory.path / "genotype.json").exists()
+    if ingredients.PROGRESSIVE in ingredients.split(config.method):
+        stages = progressive.stages(config.stage_cells, config.stage_kept, config.stage_skip_dropout)
+        found = {epoch: path for epoch, path in found.items() if finished and epoch > (len(stages) - 1) * config.epochs}
+    elif not found and finished:
         lines = (directory.path / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
         found = {json.loads(lines[-1])["epoch"]: directory.checkpoints}
     if not found:
