@@ -71,7 +71,11 @@ def _comparison(config) -> pathlib.Path:
 
 
 def _write(folder, painted, text):
+    from sdarts_tf.analysis import pictures  # imports matplotlib
+
     folder.mkdir(parents=True, exist_ok=True)
+    for old in set(pictures.NAMES) - set(painted):
+        (folder / f"{old}.png").unlink(missing_ok=True)
     directory = RunDirectory(folder)
     for name, picture in painted.items():
         directory.write(f"{name}.png", picture)

@@ -4,7 +4,6 @@ import dataclasses
 import json
 import shutil
 
-import numpy as np
 import pytest
 
 from sdarts_tf import command_line
@@ -38,35 +37,31 @@ def runs(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def analyses(runs):
-    return analyze(AnalyzeConfig(run_dir=",".join(map(str, runs)), **SMALL))
+def analysis(runs):
+    (analysis,) = analyze(AnalyzeConfig(run_dir=str(runs[0]), **SMALL)).values()
+    return analysis
 
 
-def test_every_kept_epoch_and_else_the_last(runs, analyses):
-    epochs = [[each["epoch"] for each in analysis["checkpoints"]] for analysis in analyses.values()]
-    assert epochs == [[1, 2], [2]]
-    kept, last = analyses.values()
-    assert kept["checkpoints"][1] == last["checkpoints"][0] != kept["checkpoints"][0]
-    for run, analysis in zip(runs, analyses.values(), strict=True):
-        assert json.loads((run / "analysis" / "analysis.json").read_text()) == analysis
-        assert (analysis["batches"], analysis["batch_size"], analysis["statistics"]) == (2, 32, "training")
+def test_what_is_written(runs, analysis):
+    assert json.loads((runs[0] / "analysis" / "analysis.json").read_text()) == analysis
+    assert (analysis["batches"], analysis["batch_size"], analysis["statistics"]) == (2, 32, "training")
+    assert [each["epoch"] for each in analysis["checkpoints"]] == [1, 2]
 
 
-def test_the_hessian_is_the_one_that_the_search_measured(runs, analyses):
-    for run, analysis in zip(runs, analyses.values(), strict=True):
-        recorded = json.loads((run / "metrics.jsonl").read_text().splitlines()[-1])
-        hessian = analysis["checkpoints"][-1]["alpha_hessian"]
-        assert hessian["spectral_norm"] == pytest.approx(recorded["hessian_norm"], rel=1e-4)
-        assert hessian["spread"] == pytest.approx(recorded["hessian_spread"], rel=1e-3)
-        assert hessian["largest"] == pytest.approx(recorded["hessian_largest"], rel=1e-4)
-        values = hessian["eigenvalues"]
-        assert len(values) == 56 and values == sorted(values)
-        assert sum(values) == pytest.approx(hessian["trace"]) and values[-1] == hessian["largest"]
+def test_the_hessian_is_the_one_that_the_search_measured(runs, analysis):
+    recorded = json.loads((runs[0] / "metrics.jsonl").read_text().splitlines()[-1])
+    hessian = analysis["checkpoints"][-1]["alpha_hessian"]
+    assert hessian["spectral_norm"] == pytest.approx(recorded["hessian_norm"], rel=1e-4)
+    assert hessian["spread"] == pytest.approx(recorded["hessian_spread"], rel=1e-3)
+    assert hessian["largest"] == pytest.approx(recorded["hessian_largest"], rel=1e-4)
+    values = hessian["eigenvalues"]
+    assert len(values) == 56 and values == sorted(values)
+    assert sum(values) == pytest.approx(hessian["trace"]) and values[-1] == hessian["largest"]
 
 
-def test_figures_agree_where_they_meet(analyses):
+def test_figures_agree_where_they_meet(analysis):
     """The centres of all landscapes, the clean loss and the first step of the gap are one and the same."""
-    for each in (each for analysis in analyses.values() for each in analysis["checkpoints"]):
+    for each in analysis["checkpoints"]:
         clean = each["sensitivity"]["clean_loss"], each["sensitivity"]["clean_accuracy"]
         gap = each["gap"]
         assert (gap["mixture"]["loss"], gap["mixture"]["accuracy"]) == pytest.approx(clean)
@@ -82,24 +77,24 @@ def test_figures_agree_where_they_meet(analyses):
         assert each["weight_hessian"]["spectral_norm"] > 0
 
 
-def test_pictures(runs, analyses):
-    for folder in (*(run / "analysis" for run in runs), runs[0] / "analysis" / "comparison"):
-        for name in ("curvature", "loss", "accuracy"):
-            assert (folder / f"{name}.png").read_bytes()[1:4] == b"PNG"
-    one = {"run": next(iter(analyses.values()))}
-    assert pictures.paint(one, "svg") == pictures.paint(one, "svg")
+def test_pictures_of_one_and_of_several_runs(runs, analysis):
+    for name in ("curvature", "loss", "accuracy"):
+        assert (runs[0] / "analysis" / f"{name}.png").read_bytes()[1:4] == b"PNG"
+    several = {"first": analysis, "second": analysis}
+    painted = pictures.paint(several, "svg")
+    assert painted.keys() == {"curvature", "loss", "accuracy"} and painted == pictures.paint(several, "svg")
 
 
-def test_a_command_that_leaves_parts_out(runs, tmp_path, monkeypatch, capsys):
-    config = AnalyzeConfig(run_dir=str(runs[1]), **{**SMALL, "grid": 0, "weight_steps": 0, "statistics": "evaluation"})
+def test_several_runs_one_without_kept_weights_and_less_measured(runs, analysis, capsys):
+    """A run that kept nothing is analyzed at its end: what is not left out is as before."""
+    config = AnalyzeConfig(run_dir=",".join(map(str, runs)), **{**SMALL, "grid": 0, "weight_steps": 0})
     main(config)
-    line = capsys.readouterr().out.splitlines()[0]
-    assert line.startswith(f"{runs[1]}  epoch 2  alpha Hessian ") and "accuracy: mixture " in line
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith(f"{runs[0]}  epoch 1  alpha Hessian ") and "accuracy: mixture " in lines[0]
+    assert lines[-1] == f"Comparison: {runs[0] / 'analysis' / 'comparison'}"
+    assert (runs[0] / "analysis" / "comparison" / "curvature.png").read_bytes()[1:4] == b"PNG"
     saved = json.loads((runs[1] / "analysis" / "analysis.json").read_text())
-    assert saved["statistics"] == "evaluation"
-    (each,) = saved["checkpoints"]
-    assert each["landscapes"] == [] and each["weight_hessian"] is None
-    assert np.isfinite(each["alpha_hessian"]["trace"])
+    assert saved["checkpoints"] == [analysis["checkpoints"][1] | {"landscapes": [], "weight_hessian": None}]
 
 
 def test_bad_input_is_one_sentence(runs, tmp_path, monkeypatch, capsys):

@@ -8,6 +8,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+NAMES = ("curvature", "loss", "accuracy")
 _STYLE = {"svg.fonttype": "path", "svg.hashsalt": "sdarts_tf", "font.family": "DejaVu Sans", "font.size": 9}
 _MOST_PANELS = 6
 _STEPS = ("mixture", "one_hot", "pruned")
@@ -22,7 +23,8 @@ def paint(analyses: dict[str, dict], file_format: str = "png") -> dict[str, byte
         file_format: `"svg"` or `"png"`.
 
     Returns:
-        `curvature`, with eigenvalues, gap and sensitivity; `loss` and `accuracy`, the landscapes, where there are any.
+        By name, of `NAMES`: `curvature`, with eigenvalues, gap and sensitivity; `loss` and `accuracy`, the landscapes,
+        where there are any.
         The same analyses give the same bytes.
     """
     if len(analyses) == 1:
@@ -36,7 +38,7 @@ def paint(analyses: dict[str, dict], file_format: str = "png") -> dict[str, byte
     pictures = {"curvature": _save(lambda figure: _curvature(figure, analyses, views), (13, 8), file_format)}
     if all(view["landscapes"] for _, view in views):
         rows = len(views[0][1]["landscapes"])
-        for quantity in ("loss", "accuracy"):
+        for quantity in NAMES[1:]:
             pictures[quantity] = _save(
                 lambda figure, quantity=quantity: _landscapes(figure, views, quantity),
                 (2.6 * len(views) + 1.2, 2.6 * rows + 0.4),

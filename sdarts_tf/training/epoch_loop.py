@@ -234,7 +234,7 @@ _SHOWN = {
     "epsilon": "epsilon {:.3f}",
     "skip_connections": "skips {}",
     "hessian_norm": "Hessian {:.4f}",
-    "hessian_spread": "+- {:.4f}",
+    "hessian_spread": "spread {:.4f}",
     "seconds": "{:.1f} s",
 }
 
