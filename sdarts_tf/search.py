@@ -10,7 +10,7 @@ from sdarts_tf.data import sources
 from sdarts_tf.errors import InputError
 from sdarts_tf.genotypes.drawing import describe, draw
 from sdarts_tf.genotypes.genotype import Genotype
-from sdarts_tf.methods import ingredients, progressive
+from sdarts_tf.methods import ingredients, progressive, stopping
 from sdarts_tf.training.run_directory import RunDirectory
 
 
@@ -28,6 +28,7 @@ def check(config: SearchConfig) -> None:
         ingredients.split(config.method)
     except ValueError as error:
         raise InputError(str(error)) from error
+    _check_stop(config)
     spaces.check(config.space)
     spaces.supernet_cells(config.space, config.cells)
     if config.space == "nasbench201":
@@ -45,6 +46,19 @@ def _check_nasbench201(config):
         raise InputError(f"--method={config.method}: {foreign[0]!r} needs the cells of DARTS; leave it out.")
     if config.max_skips is not None:
         raise InputError(f"--max_skips={config.max_skips} limits cells of DARTS; leave it away for nasbench201.")
+
+
+def _check_stop(config):
+    if config.stop is None:
+        return
+    try:
+        what, _ = stopping.parse(config.stop)
+    except ValueError as error:
+        raise InputError(str(error)) from error
+    if what == "eigenvalue" and not config.hessian_every:
+        raise InputError(f"--stop={config.stop} reads the Hessian; add --hessian_every=2, as its paper has it.")
+    if ingredients.PROGRESSIVE in ingredients.split(config.method):
+        raise InputError(f"--stop={config.stop} ends a search, of which {config.method} is several; leave one away.")
 
 
 def search(config: SearchConfig) -> SearchResult:

@@ -14,7 +14,17 @@ import tensorflow as tf
 
 from sdarts_tf import command_line, import_torch
 from sdarts_tf import config as configuration
-from sdarts_tf.config import EvaluateConfig, ExportConfig, ImportConfig, RetrainConfig, SearchConfig, SelectConfig
+from sdarts_tf.analyze import analyze
+from sdarts_tf.config import (
+    AnalyzeConfig,
+    EvaluateConfig,
+    ExportConfig,
+    ImportConfig,
+    RetrainConfig,
+    SearchConfig,
+    SelectConfig,
+    split_folders,
+)
 from sdarts_tf.data import sources
 from sdarts_tf.evaluate import evaluate
 from sdarts_tf.export import check, export
@@ -53,7 +63,7 @@ def test_the_two_commands_exist_and_are_the_first_block():
 def test_search_commands_run_on_tiny_data(tmp_path, monkeypatch):
     """Every shown search, with its method and space, on generated files where it names a data set."""
     commands = _commands("sdarts_tf.search")
-    assert len(commands) == 4
+    assert len(commands) == 5
     monkeypatch.chdir(tmp_path)
     (tmp_path / "flags").symlink_to(ROOT / "flags")
     random = np.random.RandomState(0)
@@ -65,10 +75,26 @@ def test_search_commands_run_on_tiny_data(tmp_path, monkeypatch):
         if "--resume" not in arguments:
             # The shown sizes take days; the rest is as shown.
             small = [*arguments, *TINY, "--space=s2", f"--data_dir={tmp_path}", f"--run_dir=run{number}"]
+            small += ["--hessian_batches=1"]
             genotype = search(command_line.parse(SearchConfig, small)).genotype
             assert len(genotype.cells["normal"]) == len(genotype.cells["reduce"]) == 8
     resumed = next(arguments for arguments in commands if "--resume" in arguments)
     assert command_line.parse(SearchConfig, resumed).resume
+
+
+def test_analyze_commands(tmp_path, monkeypatch):
+    """On tiny searches with the shown names; the pictures that compare runs are tested elsewhere."""
+    commands = _commands("sdarts_tf.analyze")
+    assert len(commands) == 2
+    monkeypatch.chdir(tmp_path)
+    first = command_line.parse(
+        AnalyzeConfig, [*commands[0], "--batches=1", "--grid=0", "--weight_steps=0", "--draws=1"]
+    )
+    search(command_line.parse(SearchConfig, [f"--run_dir={first.run_dir}", "--dataset=digits", "--space=s2", *TINY]))
+    (analysis,) = analyze(first).values()
+    assert [each["epoch"] for each in analysis["checkpoints"]] == [1]
+    runs = split_folders(command_line.parse(AnalyzeConfig, commands[1]).run_dir)
+    assert runs == ("runs/darts-s3-cifar10-2", first.run_dir)
 
 
 def test_retrain_commands_run_on_tiny_data(tmp_path, monkeypatch):

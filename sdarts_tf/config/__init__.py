@@ -3,6 +3,8 @@
 Imports no TensorFlow, so that `--help` and a wrong flag answer at once.
 """
 
+from sdarts_tf.config.analyze import AnalyzeConfig
+from sdarts_tf.config.folders import split_folders
 from sdarts_tf.config.retrain import RetrainConfig
 from sdarts_tf.config.search import SearchConfig
 from sdarts_tf.config.select import SelectConfig
@@ -11,6 +13,7 @@ from sdarts_tf.config.trained import CHECKPOINTS, EvaluateConfig, ExportConfig, 
 
 __all__ = [
     "CHECKPOINTS",
+    "AnalyzeConfig",
     "EvaluateConfig",
     "ExportConfig",
     "ImportConfig",
@@ -19,6 +22,7 @@ __all__ = [
     "SelectConfig",
     "from_json",
     "setting",
+    "split_folders",
     "to_json",
     "validate",
 ]

@@ -108,6 +108,17 @@ class SearchConfig:
         unit="epochs",
         minimum=0,
     )
+    stop: str | None = setting(
+        None,
+        "end early with an earlier genotype: eigenvalue (R-DARTS, with --hessian_every), or skips:N in the normal cell",
+    )
+    drop_path: float = setting(
+        0.0,
+        "probability of dropping a mixed edge, growing linearly from 0 to this (R-DARTS)",
+        unit="0 to 1",
+        minimum=0.0,
+        maximum=0.99,
+    )
     train_share: float = setting(
         0.5,
         "share of the training set, from its start, that trains the weights; the rest trains alpha",

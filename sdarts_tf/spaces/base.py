@@ -30,6 +30,8 @@ class SearchSpace(abc.ABC):
     """Which candidate operations may sit on which edge of which cell. Concrete spaces are final."""
 
     name: str
+    # Whether its supernets are called with `drop_rate=`, the probability of dropping a mixed edge in training.
+    drops_edges = False
 
     @abc.abstractmethod
     def alpha_shapes(self) -> dict[str, tuple[int, int]]:
@@ -128,6 +130,30 @@ class SearchSpace(abc.ABC):
         Raises:
             InputError: the space knows no such limit.
         """
+
+    @abc.abstractmethod
+    def kept(self, genotype: Genotype) -> dict[str, np.ndarray]:
+        """Which shares of a mixture a genotype of this space keeps.
+
+        Returns:
+            Group -> bool `[rows, candidates]`, for every group that a mixture of the space may have.
+        """
+
+    def one_hot(self, mixture: Mixture, genotype: Genotype) -> Mixture:
+        """The mixture, in which every row that has one kept share is that candidate alone; other rows stay mixed."""
+        rounded = {}
+        for group, shares in mixture.items():
+            kept = tf.constant(self.kept(genotype)[group], shares.dtype)
+            rounded[group] = tf.where(tf.reduce_sum(kept, axis=-1, keepdims=True) == 1, kept, shares)
+        return rounded
+
+    def pruned(self, mixture: Mixture, genotype: Genotype) -> Mixture:
+        """The genotype's network inside the supernet: rows without a kept share are zero, the others divided evenly."""
+        rounded = {}
+        for group, shares in mixture.items():
+            kept = tf.constant(self.kept(genotype)[group], shares.dtype)
+            rounded[group] = tf.math.divide_no_nan(kept, tf.reduce_sum(kept, axis=-1, keepdims=True))
+        return rounded
 
 
 class Architecture(tf.Module):

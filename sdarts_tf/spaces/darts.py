@@ -11,7 +11,7 @@ from sdarts_tf.errors import InputError
 from sdarts_tf.genotypes.genotype import Genotype
 from sdarts_tf.layers.base import Layer
 from sdarts_tf.layers.blocks import Classifier, Stem
-from sdarts_tf.layers.mixed import Arrivals, MixedOperation
+from sdarts_tf.layers.mixed import Arrivals, DropEdges, MixedOperation
 from sdarts_tf.layers.operations import DroppedIdentity, Noise
 from sdarts_tf.layers.views import Views
 from sdarts_tf.spaces import discretize
@@ -63,7 +63,18 @@ class SearchCell(Layer):
                 )
             )
 
-    def call(self, older, newer, mixture, edge_weights=None, training=False, seed=None, skip_dropout=None, prepared=()):
+    def call(
+        self,
+        older,
+        newer,
+        mixture,
+        edge_weights=None,
+        training=False,
+        seed=None,
+        skip_dropout=None,
+        drop_path=None,
+        prepared=(),
+    ):
         """Applies the cell.
 
         Args:
@@ -71,6 +82,7 @@ class SearchCell(Layer):
             mixture: of the cell's kind.
             edge_weights: `[14]`, by which whole edges are weighed; None is 1 for all.
             training, seed, skip_dropout: as the supernet's.
+            drop_path: `DropEdges` of the batch; None drops no edge.
             prepared: what `prepare` returned for the first nodes, whose inputs are not read then.
         """
         if edge_weights is not None:
@@ -85,10 +97,10 @@ class SearchCell(Layer):
                 prepared.append(self._leaving(source, nodes[-1], training, seed, skip_dropout))
             ready, bypass = prepared[source]
             for rows, output in mixed.finish(ready, mixture, training):
-                arrivals.add((EDGES[row][1] for row in rows), output)
+                arrivals.add((EDGES[row][1] for row in rows), drop_path(output, rows) if drop_path else output)
             if bypass is not None:
                 for row, output in _weighed(bypass, mixed.rows, edge_weights):
-                    bypasses.add((EDGES[row][1],), output)
+                    bypasses.add((EDGES[row][1],), drop_path(output, (row,)) if drop_path else output)
         nodes.append(self._joined(OUTPUTS[-1], arrivals, bypasses))
         return tf.concat(nodes, axis=-1)
 
@@ -178,14 +190,16 @@ class Supernet(keras.Model):
             layer.salt = salt
         self.built = True
 
-    def call(self, images, mixture, training=False, seed=None, prepared=None, skip_dropout=None):
+    def call(self, images, mixture, training=False, seed=None, prepared=None, skip_dropout=None, drop_rate=None):
         options = {"training": training, "seed": seed, "skip_dropout": skip_dropout}
         prepared = list(self.prepare(images, **options) if prepared is None else prepared)
         prepared += [()] * (len(self.cells) - len(prepared))
         older = newer = None
-        for kind, cell, ready in zip(self.kinds, self.cells, prepared, strict=True):
-            weights = edge_weights(mixture, kind)
-            x = cell(older, newer, mixture[kind], weights, prepared=ready, **options)
+        for number, (kind, cell, ready) in enumerate(zip(self.kinds, self.cells, prepared, strict=True)):
+            weights, drop_path = edge_weights(mixture, kind), None
+            if training and drop_rate is not None:
+                drop_path = DropEdges(len(EDGES), tf.shape(images)[0], drop_rate, tf.random.fold_in(seed, number))
+            x = cell(older, newer, mixture[kind], weights, drop_path=drop_path, prepared=ready, **options)
             # Both cells that read an output share its rectified map.
             older, newer = newer, (x, tf.nn.relu(x))
         return self.classifier(x)
@@ -221,6 +235,8 @@ class DartsSpace(SearchSpace):
         name: a key of `TABLES`.
         table: the candidates of each edge, if they are fewer: kind -> for each of the 14 rows the names.
     """
+
+    drops_edges = True
 
     def __init__(self, name, table=None):
         self.name = name
@@ -265,3 +281,14 @@ class DartsSpace(SearchSpace):
             limit = max_skips if kind == "normal" else None
             cells[kind] = discretize.darts_cell(shares, rows, max_skips=limit)
         return Genotype(self.name, cells, dict.fromkeys(cells, OUTPUTS))
+
+    def kept(self, genotype):
+        shapes = self.alpha_shapes() | self.edge_shapes()
+        masks = {group: np.zeros(shape, bool) for group, shape in shapes.items()}
+        for kind, edges in genotype.cells.items():
+            weights = dict(zip(OUTPUTS, edge_groups(kind), strict=True))
+            for edge in edges:
+                row = EDGES.index((edge.source, edge.target))
+                masks[kind][row, self.table[kind][row].index(edge.operation)] = True
+                masks[weights[edge.target]][0, edge.source] = True
+        return masks

@@ -171,3 +171,10 @@ class NasBench201Space(SearchSpace):
             Edge(CANDIDATES[column], source, target) for column, (source, target) in zip(strongest, EDGES, strict=True)
         )
         return Genotype(self.name, {CELL: edges}, {CELL: (OUTPUT,)})
+
+    def kept(self, genotype):
+        check(genotype)
+        kept = np.zeros((len(EDGES), len(CANDIDATES)), bool)
+        for row, edge in enumerate(genotype.cells[CELL]):
+            kept[row, CANDIDATES.index(edge.operation)] = True
+        return {CELL: kept}

@@ -126,6 +126,10 @@ class EpochLoop(abc.ABC):
     def _keep(self, record):
         """Writes what an epoch leaves behind beside its figures; may be repeated after a restart."""
 
+    @abc.abstractmethod
+    def _reason_to_end(self) -> str | None:
+        """Why what has been recorded ends the run here, in one line; None as long as it goes on."""
+
     def restore(self) -> int:
         """Goes back to the last checkpoint, if there is one; returns the number of finished epochs of the run.
 
@@ -151,9 +155,15 @@ class EpochLoop(abc.ABC):
             Progress(total_steps, self._images_per_step, log=log, console=self._console) as progress,
             tf.summary.create_file_writer(str(self.directory.events)).as_default(),
         ):
+            reason = self._reason_to_end()
             for epoch in range(int(self.epochs_done.numpy()), self.config.epochs):
+                if reason is not None:
+                    break
                 self._train_epoch(epoch, progress, interruption)
                 self._finish_epoch(epoch, progress)
+                reason = self._reason_to_end()
+            if reason is not None:
+                progress.line(reason)
 
     def _train_epoch(self, epoch, progress, interruption):
         """Takes the steps of one epoch that have not been taken yet."""
@@ -225,7 +235,7 @@ _SHOWN = {
     "skip_connections": "skips {}",
     "true_test_accuracy": "true test accuracy {:.2%}",
     "hessian_norm": "Hessian {:.4f}",
-    "hessian_spread": "+- {:.4f}",
+    "hessian_spread": "spread {:.4f}",
     "seconds": "{:.1f} s",
 }
 

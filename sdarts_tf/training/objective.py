@@ -48,6 +48,7 @@ class Objective:
         record: whether training also moves the running statistics.
         seed: int32 `[2]`, of random candidates; the same seed gives the same draws.
         skip_dropout: rate of the dropout behind skip connections in training, a scalar tensor; None is no dropout.
+        drop_rate: probability of dropping a mixed edge in training, a scalar tensor; None drops none.
         prepared: what the supernet prepared for this batch, if that is known; see `repeated`.
     """
 
@@ -57,6 +58,7 @@ class Objective:
     record: bool = False
     seed: tf.Tensor | None = None
     skip_dropout: tf.Tensor | None = None
+    drop_rate: tf.Tensor | None = None
     prepared: Any = None
 
     def repeated(self):
@@ -118,6 +120,14 @@ class Objective:
 
         return mean_over_replicas(on_replica, self.batch)
 
+    def loss_and_accuracy(self, mixture):
+        """The loss and the share of correct answers, scalars."""
+
+        def on_replica(images, labels):
+            return self._loss_and_correct(images, labels, mixture)
+
+        return mean_over_replicas(on_replica, self.batch)
+
     def hessian_product(self, at, direction, arguments):
         """The Hessian of the loss times a direction, exactly, by differentiating twice. Changes nothing.
 
@@ -148,8 +158,8 @@ class Objective:
     def logits(self, images, mixture, weights=None, prepared=None):
         """The supernet's answer to `images`; at `weights`, if given, and without side effects then."""
         options = {"training": self.training, "seed": self.seed, "prepared": prepared}
-        if self.skip_dropout is not None:
-            options["skip_dropout"] = self.skip_dropout
+        rates = {"skip_dropout": self.skip_dropout, "drop_rate": self.drop_rate}
+        options |= {name: rate for name, rate in rates.items() if rate is not None}
         return self._call(self.supernet, images, mixture, weights=weights, **options)
 
     def _call(self, function, *args, weights=None, **options):

@@ -11,7 +11,7 @@ from sdarts_tf.config import SearchConfig
 from sdarts_tf.data.sources import Examples, Source
 from sdarts_tf.data.streams import Stream, pairs, split
 from sdarts_tf.genotypes.genotype import Genotype
-from sdarts_tf.methods import ingredients, progressive, schedules
+from sdarts_tf.methods import ingredients, progressive, schedules, stopping
 from sdarts_tf.spaces.base import Architecture, SearchSpace
 from sdarts_tf.training import curvature
 from sdarts_tf.training.checkpoint import Checkpoints
@@ -96,7 +96,7 @@ class SearchLoop(EpochLoop):
         return 2 * 4 * self.step.supernet.count_params()
 
     def run(self) -> Genotype:
-        """Trains until the last epoch and returns its genotype.
+        """Trains until the last epoch, or until the stopping rule goes back, and returns the genotype of that epoch.
 
         Raises:
             Interrupted: after SIGINT or SIGTERM; the state is saved.
@@ -109,7 +109,8 @@ class SearchLoop(EpochLoop):
         if untrained:
             self._record_architecture(0)
         self.train()
-        return self._genotype()
+        back = self._back()
+        return self._genotype() if back is None else self._recorded()[back]
 
     def _batches(self, start, stop):
         return pairs(self.train_stream, self.valid_stream, start, stop)
@@ -126,10 +127,35 @@ class SearchLoop(EpochLoop):
         if self.stage and self.stage.skip_dropout:
             rate = progressive.skip_dropout(self.stage.skip_dropout, warmup_epochs, config.epochs)
             figures["skip_dropout"] = rate(epoch)
+        if config.drop_path:
+            # Unlike the other schedules it reaches its end, as in RobustDARTS.
+            figures["drop_rate"] = schedules.linear(0.0, config.drop_path)(epoch / max(config.epochs - 1, 1))
         return figures
 
     def _state_is_finite(self):
         return all(np.isfinite(shares).all() for shares in self.step.architecture.mixture().values())
+
+    def _reason_to_end(self):
+        back, now = self._back(), len(self.metrics.lines)
+        if back is None:
+            return None
+        return f"stopped after epoch {now} by --stop={self.config.stop}: back to the genotype of epoch {back}"
+
+    def _back(self) -> int | None:
+        """The epoch to which the stopping rule goes back after what has been recorded, None if it does not."""
+        if self.config.stop is None or not self.metrics.lines:
+            return None
+        what, rule = stopping.parse(self.config.stop)
+        if what == "skips":
+            return rule({epoch: _skips(genotype) for epoch, genotype in self._recorded().items() if epoch})
+        # The official eigenvalue contains alpha's weight decay. An additional measurement at the end is no part of it.
+        measured = [line for line in self.metrics.lines if line["epoch"] % self.config.hessian_every == 0]
+        decay = self.config.alpha_weight_decay
+        return rule({line["epoch"]: line["hessian_largest"] + decay for line in measured})
+
+    def _recorded(self):
+        """The genotype of every epoch, 0 included."""
+        return {line["epoch"]: Genotype.from_dict(line) for line in self.genotypes.lines}
 
     def _prepared_hessian(self, examples, source):
         config = self.config
@@ -182,6 +208,12 @@ class SearchLoop(EpochLoop):
     def mixture(self) -> dict[str, np.ndarray]:
         """The present shares."""
         return {group: shares.numpy() for group, shares in self.step.architecture.mixture().items()}
+
+
+def _skips(genotype):
+    """Skip connections outside of reduction cells, where they have weights."""
+    cells = [edges for kind, edges in genotype.cells.items() if kind != "reduce"]
+    return sum(edge.operation == "skip_connect" for edges in cells for edge in edges)
 
 
 def _entropies(shares):

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from sdarts_tf import spaces
 from sdarts_tf.config import SearchConfig
+from sdarts_tf.errors import InputError
 from sdarts_tf.methods import simplex
 from sdarts_tf.methods.method import Method, parse
 from sdarts_tf.spaces.base import Architecture, SearchSpace
@@ -75,7 +76,15 @@ class SearchStep:
         self._non_finite = tf.Variable(0, trainable=False, name="non_finite")
 
     def __call__(
-        self, train_batch, valid_batch, learning_rate, epsilon, seed, alpha_learning_rate=None, skip_dropout=None
+        self,
+        train_batch,
+        valid_batch,
+        learning_rate,
+        epsilon,
+        seed,
+        alpha_learning_rate=None,
+        skip_dropout=None,
+        drop_rate=None,
     ) -> dict[str, tf.Tensor]:
         """Moves alpha and the weights by one step.
 
@@ -87,13 +96,14 @@ class SearchStep:
             alpha_learning_rate: of alpha, a scalar tensor; where it is 0, the alpha step is left out and its batch not
                 looked at. None means the optimizer's own.
             skip_dropout: rate of the dropout behind skip connections, a scalar tensor; attacks have none.
+            drop_rate: probability of dropping a mixed edge, a scalar tensor; attacks drop none.
 
         Returns:
             The fields of `StepResult`, by name.
         """
         self._non_finite.assign(0)
         alpha_seed, noise_seed, attack_seed, weight_seed = tf.unstack(tf.random.split(seed, 4))
-        recorded = {"training": True, "record": True, "skip_dropout": skip_dropout}
+        recorded = {"training": True, "record": True, "skip_dropout": skip_dropout, "drop_rate": drop_rate}
 
         def move_alpha():
             train, valid = (
@@ -185,6 +195,8 @@ def build_step(
         channel_divisor=method.channel_divisor,
         dropped_skips=method.dropped_skips,
     )
+    if config.drop_path and not space.drops_edges:
+        raise InputError(f"--drop_path drops edges of DARTS cells; leave it away with --space={space.name}.")
     operations, edges = space.alpha_shapes(), space.edge_shapes() if method.edge_normalization else {}
     architecture = architecture_class(operations | edges, seed=config.seed)
     weights = [variable.value for variable in supernet.trainable_variables]

@@ -37,15 +37,20 @@ class Searched:
         *_, last = (self.path / "mixtures.jsonl").read_text(encoding="utf-8").splitlines()
         return {group: np.array(shares) for group, shares in json.loads(last)["mixture"].items()}
 
-    def restore(self, supernet, architecture) -> None:
-        """Puts weights, batch statistics and alpha at the end of the search into a supernet of the same sizes.
+    def restore(self, supernet, architecture, folder: pathlib.Path | None = None) -> None:
+        """Puts weights, batch statistics and alpha into a supernet of the same sizes.
+
+        Args:
+            supernet, architecture: what is restored.
+            folder: with the checkpoint of an epoch that was kept; default those at the end of the search.
 
         Raises:
             InputError: there is no checkpoint, or it cannot be read.
         """
-        latest = tf.train.latest_checkpoint(str(self.checkpoints))
+        folder = self.checkpoints if folder is None else folder
+        latest = tf.train.latest_checkpoint(str(folder))
         if latest is None:
-            raise InputError(f"{self.checkpoints} holds no checkpoint; search again to get one.")
+            raise InputError(f"{folder} holds no checkpoint; search again to get one.")
         variables = [variable.value for variable in supernet.variables]
         alpha = tf.train.Checkpoint(alpha=architecture.alpha)
         try:
@@ -65,7 +70,11 @@ def read(run_dir) -> Searched:
     folder = pathlib.Path(run_dir)
     if not (folder / "genotype.json").is_file() or not (folder / "config.json").is_file():
         raise InputError(f"--run_dir={folder} holds no finished search; name the folder of one, or --resume it.")
-    config = configuration.from_json(SearchConfig, (folder / "config.json").read_text(encoding="utf-8"))
+    return describe(folder, configuration.from_json(SearchConfig, (folder / "config.json").read_text(encoding="utf-8")))
+
+
+def describe(folder: pathlib.Path, config: SearchConfig) -> Searched:
+    """What is read from the folder of a search with these settings; one in stages must be finished."""
     space, checkpoints = spaces.get(config.space), folder / "checkpoints"
     if ingredients.PROGRESSIVE in ingredients.split(config.method):
         tables = json.loads((folder / "stages.json").read_text(encoding="utf-8"))

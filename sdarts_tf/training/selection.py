@@ -139,5 +139,7 @@ def _tuning(config, select, choices):
         warmup_epochs=0,
         hessian_every=0,
         keep_every=0,
+        stop=None,
+        drop_path=0.0,
         checkpoint_seconds=select.checkpoint_seconds,
     )

@@ -82,6 +82,28 @@ def test_one_hot_mixture_gives_that_operation(space):
         assert {edge.operation for edge in edges} <= expected[kind]
 
 
+def test_one_hot_and_pruned_mixtures_lead_to_the_genotype(space):
+    """Rounding a mixture changes no genotype; pruned, only what the genotype keeps is left."""
+    searched = spaces.get(space)
+    mixture = {
+        group: tf.nn.softmax(tf.random.stateless_normal(shape, (3, 4)))
+        for group, shape in searched.alpha_shapes().items()
+    }
+    genotype = searched.discretize({group: shares.numpy() for group, shares in mixture.items()})
+    one_hot, pruned = searched.one_hot(mixture, genotype), searched.pruned(mixture, genotype)
+    kept = searched.kept(genotype)
+    for group, shares in mixture.items():
+        np.testing.assert_allclose(one_hot[group].numpy().sum(axis=-1), 1, rtol=1e-6)
+        single, mixed = kept[group].sum(axis=-1) == 1, kept[group].sum(axis=-1) != 1
+        np.testing.assert_array_equal(one_hot[group].numpy()[single], kept[group][single])
+        np.testing.assert_array_equal(one_hot[group].numpy()[mixed], shares.numpy()[mixed])
+        np.testing.assert_array_equal(pruned[group].numpy() > 0, kept[group])
+    again = searched.discretize({group: shares.numpy() for group, shares in pruned.items()})
+    assert {kind: set(edges) for kind, edges in again.cells.items()} == {
+        kind: set(edges) for kind, edges in genotype.cells.items()
+    }
+
+
 def test_odd_image_sizes(space, tiny):
     step = tiny.step(space)
     logits = step.supernet(tf.zeros([2, 11, 7, 3]), step.architecture.mixture(), training=True)
