@@ -23,7 +23,6 @@ from sdarts_tf.config import (
     RetrainConfig,
     SearchConfig,
     SelectConfig,
-    split_folders,
 )
 from sdarts_tf.data import sources
 from sdarts_tf.evaluate import evaluate
@@ -90,11 +89,11 @@ def test_analyze_commands(tmp_path, monkeypatch):
     first = command_line.parse(
         AnalyzeConfig, [*commands[0], "--batches=1", "--grid=0", "--weight_steps=0", "--draws=1"]
     )
-    search(command_line.parse(SearchConfig, [f"--run_dir={first.run_dir}", "--dataset=digits", "--space=s2", *TINY]))
+    search(command_line.parse(SearchConfig, [f"--run_dir={first.run_dir[0]}", "--dataset=digits", "--space=s2", *TINY]))
     (analysis,) = analyze(first).values()
     assert [each["epoch"] for each in analysis["checkpoints"]] == [1]
-    runs = split_folders(command_line.parse(AnalyzeConfig, commands[1]).run_dir)
-    assert runs == ("runs/darts-s3-cifar10-2", first.run_dir)
+    runs = command_line.parse(AnalyzeConfig, commands[1]).run_dir
+    assert runs == ("runs/darts-s3-cifar10-2", *first.run_dir)
 
 
 def test_retrain_commands_run_on_tiny_data(tmp_path, monkeypatch):
