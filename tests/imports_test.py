@@ -11,7 +11,7 @@ ROOT = pathlib.Path(__file__).parent.parent
 LEVELS = {
     "ground": ("layers", "methods", "config", "errors", "genotypes"),
     "domain": ("spaces", "data", "benchmarks"),
-    "machinery": ("training", "analysis", "interop"),
+    "machinery": ("training", "analysis", "interop", "reporting"),
 }
 COMMANDS = len(LEVELS)
 STARTS = 'if __name__ == "__main__":'  # the line that only a command has
