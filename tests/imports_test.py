@@ -125,7 +125,7 @@ def test_flags_stop_at_the_door(path):
 
 
 def test_in_a_fresh_process_no_tensorflow_comes_with_commands_settings_and_genotypes():
-    named = ["command_line", "config", "errors", "data.sources", "methods.ingredients", "spaces"]
+    named = ["command_line", "config", "errors", "data.sources", "methods.ingredients", "spaces", "reporting.page"]
     named += commands() + [f"genotypes.{path.stem}" for path in MODULES if part(path) == "genotypes"]
     code = f"""
 import importlib, sys

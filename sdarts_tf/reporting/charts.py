@@ -1,4 +1,4 @@
-"""The charts of a report. Every one is an `<svg>` whose alternative text tells its figures."""
+"""The charts of a report. The alternative text of every picture tells its main figures."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -7,7 +7,7 @@ import numpy as np
 from markupsafe import Markup
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from sdarts_tf.reporting.svg import INK, paint, printable
+from sdarts_tf.reporting.svg import paint
 
 # Okabe & Ito's colors, told apart with every kind of color vision, in an order that also differs in lightness.
 _COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
@@ -18,11 +18,19 @@ _LONGEST = 30
 
 
 @dataclasses.dataclass(frozen=True)
+class Chart:
+    """A picture, an `<svg>` element, and the heading that stands above it."""
+
+    title: str
+    picture: Markup
+
+
+@dataclasses.dataclass(frozen=True)
 class Series:
     """A line of a chart.
 
     Args:
-        label: its name, also that of its run; lines of the same run have the same color.
+        label: name of its run.
         x, y: its points.
         spread: half of the height of a band around it.
         note: what it is beside other lines of its run, which are dashed: `""` for the main one.
@@ -35,27 +43,38 @@ class Series:
     note: str = ""
 
 
-def lines(title: str, series: Sequence[Series], *, x: str = "epoch", y: str = "", percent=False, log=False) -> Markup:
+def lines(
+    title: str,
+    series: Sequence[Series],
+    runs: Sequence[str],
+    *,
+    what: str = "",
+    x: str = "epoch",
+    y: str = "",
+    percent: bool = False,
+    log: bool = False,
+) -> Chart:
     """Lines over the epochs, or over another quantity.
 
     Args:
         title: heading.
         series: the lines, at least one.
+        runs: names of all runs on the page; each has its color in all charts.
+        what: what tells the chart from others with the same heading.
         x, y: names of the axes.
         percent: whether `y` is a share, shown as percentage.
         log: whether the y axis is logarithmic.
     """
-    labels = list(dict.fromkeys(each.label for each in series))
     notes = list(dict.fromkeys(each.note for each in series))
 
     def draw(figure):
         axes = figure.subplots()
         for each in series:
-            number, note = labels.index(each.label), notes.index(each.note)
+            number, note = runs.index(each.label), notes.index(each.note)
             color = _COLORS[number % len(_COLORS)]
             dashes = _DASHES[(number // len(_COLORS) + note) % len(_DASHES)]
             values = np.asarray(each.y, float)
-            name = ", ".join(filter(None, [_short(each.label) if len(labels) > 1 else "", each.note]))
+            name = ", ".join(filter(None, [_short(each.label) if len(runs) > 1 else "", each.note]))
             marker = "o" if len(values) <= 12 else None
             axes.plot(each.x, values, linestyle=dashes, color=color, linewidth=1.5, marker=marker, ms=3, label=name)
             if each.spread is not None:
@@ -63,19 +82,23 @@ def lines(title: str, series: Sequence[Series], *, x: str = "epoch", y: str = ""
                 axes.fill_between(each.x, values - spread, values + spread, color=color, alpha=0.2, linewidth=0)
         if log:
             axes.set_yscale("log")
-        _dress(axes, title, x, y, percent=percent)
-        if len(series) > 1:
+            axes.yaxis.set_major_formatter("{x:g}")
+            axes.yaxis.set_minor_formatter("")
+        _dress(axes, x, y, percent=percent)
+        if len(series) > 1 or len(runs) > 1:
             figure.legend(loc="outside lower center", ncols=2, frameon=False)
 
-    return paint(draw, _WIDE, f"Line chart, {title} by {x}. {_told(series, percent)}")
+    alt = f"Line chart, {' '.join(filter(None, [what, title]))} by {x}. {_told(series, percent)}"
+    return Chart(title, paint(draw, _WIDE, alt))
 
 
-def bars(title: str, groups: Mapping[str, Mapping[str, float]]) -> Markup:
+def bars(title: str, groups: Mapping[str, Mapping[str, float]], runs: Sequence[str]) -> Chart:
     """Shares of several runs side by side, with their percentages above.
 
     Args:
         title: heading.
         groups: run -> name -> share, the same names for every run.
+        runs: as for `lines`.
     """
     names = list(next(iter(groups.values())))
 
@@ -83,30 +106,32 @@ def bars(title: str, groups: Mapping[str, Mapping[str, float]]) -> Markup:
         axes, width = figure.subplots(), 0.8 / len(groups)
         for number, (label, values) in enumerate(groups.items()):
             places = np.arange(len(names)) - 0.4 + (number + 0.5) * width
-            color = _COLORS[number % len(_COLORS)]
+            color = _COLORS[runs.index(label) % len(_COLORS)]
             painted = axes.bar(places, list(values.values()), 0.92 * width, color=color, label=_short(label))
             if len(groups) <= 3:
                 axes.bar_label(painted, [f"{100 * value:.1f}" for value in values.values()], fontsize=7, padding=1)
         axes.set_xticks(range(len(names)), names)
-        _dress(axes, title, "", "accuracy", percent=True, grid="y")
+        _dress(axes, "", "accuracy", percent=True, grid="y")
         axes.set_ylim(0, 1.08)
         axes.set_yticks(np.linspace(0, 1, 6))
-        if len(groups) > 1:
+        if len(runs) > 1:
             figure.legend(loc="outside lower center", ncols=2, frameon=False)
 
     told = "; ".join(
         f"{label}: {', '.join(f'{name} {value:.1%}' for name, value in values.items())}"
         for label, values in groups.items()
     )
-    return paint(draw, _WIDE, f"Bar chart, {title}. {told}.")
+    return Chart(title, paint(draw, _WIDE, f"Bar chart, {title}. {told}."))
 
 
-def shares(title: str, alt: str, values, names: Sequence[str], epochs: Sequence[int], limits, kept: str | None):
+def shares(
+    title: str, what: str, values, names: Sequence[str], epochs: Sequence[int], limits, kept: str | None
+) -> Chart:
     """The shares of one edge's candidates as a heat map over the epochs.
 
     Args:
         title: heading, what the row of alpha is.
-        alt: the same, as told among all charts of a page.
+        what: what tells the chart from others with the same heading.
         values: `[epochs, candidates]`, shares.
         names: the candidates.
         epochs: the epochs, one after the other.
@@ -125,14 +150,15 @@ def shares(title: str, alt: str, values, names: Sequence[str], epochs: Sequence[
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
         axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
-        axes.set_title(_short(title) + ("" if kept is None else ", kept"), loc="left", color=INK)
 
     last = ", ".join(f"{name} {share:.1%}" for name, share in zip(names, values[-1], strict=True))
     choice = "not kept" if kept is None else f"kept with {kept}"
-    return paint(draw, (2.9, 0.62 + 0.165 * len(names)), f"Heat map, {alt}, {choice}. In epoch {epochs[-1]}: {last}.")
+    alt = f"Heat map, {what}, {title}, {choice}. In epoch {epochs[-1]}: {last}."
+    picture = paint(draw, (2.9, 0.42 + 0.165 * len(names)), alt)
+    return Chart(title if kept is None else f"{title}, kept", picture)
 
 
-def scale(limits, alt: str) -> Markup:
+def scale(limits, what: str) -> Markup:
     """The colors of `shares` and what they mean."""
 
     def draw(figure):
@@ -141,18 +167,19 @@ def scale(limits, alt: str) -> Markup:
         axes.set_yticks([])
         axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=None))
         axes.spines[:].set_visible(False)
-        axes.set_title("share", loc="left", color=INK)
+        axes.set_xlabel("share")
 
-    return paint(draw, (2.9, 0.7), f"Color scale, {alt}: from {limits[0]:.1%}, dark blue, to {limits[1]:.1%}, yellow.")
+    return paint(
+        draw, (2.9, 0.65), f"Color scale, {what}: from {limits[0]:.1%}, dark blue, to {limits[1]:.1%}, yellow."
+    )
 
 
-def landscape(title: str, alt: str, survey: Mapping, quantity: str, limits) -> Markup:
+def landscape(title: str, survey: Mapping, quantity: str, limits) -> Chart:
     """Loss or accuracy over a plane, as a map with contour lines; a cross marks where the search stood.
 
     Args:
         title: heading.
-        alt: the same, as told among all charts of a page.
-        survey: `x`, `y`, `directions`, and `quantity`, one row for each y.
+        survey: `domain`, `x`, `y`, `directions`, and `quantity`, one row for each y.
         quantity: `"loss"` or `"accuracy"`.
         limits: the values of the first and last color.
     """
@@ -165,24 +192,24 @@ def landscape(title: str, alt: str, survey: Mapping, quantity: str, limits) -> M
         extent = (x[0] - half_x, x[-1] + half_x, y[0] - half_y, y[-1] + half_y)
         style = {"cmap": _MAP, "vmin": limits[0], "vmax": limits[1]}
         picture = axes.imshow(values, origin="lower", extent=extent, aspect="auto", **style)
-        if min(values.shape) > 1 and np.nanmax(values) > np.nanmin(values):
+        if min(values.shape) > 1 and values.max() > values.min():  # false where one is not a number
             axes.contour(x, y, values, np.linspace(*limits, 9)[1:-1], colors="white", linewidths=0.5, alpha=0.7)
         axes.plot(0, 0, "+", color="white", ms=9, mew=2.2)
         axes.plot(0, 0, "+", color="black", ms=7, mew=1)
         percent = PercentFormatter(1) if quantity == "accuracy" else None
         figure.colorbar(picture, ax=axes, format=percent).outline.set_visible(False)
-        _dress(axes, title, *survey["directions"], grid=None)
+        _dress(axes, *survey["directions"], grid=None)
 
     tell = "{:.1%}".format if quantity == "accuracy" else "{:.4g}".format
     at = values[np.abs(y).argmin(), np.abs(x).argmin()]
-    told = f"From {tell(np.nanmin(values))} to {tell(np.nanmax(values))}, {tell(at)} in the middle"
-    return paint(draw, _SMALL, f"Map of the {quantity}, {alt}, {' by '.join(survey['directions'])}. {told}.")
+    told = f"From {tell(values.min())} to {tell(values.max())}, {tell(at)} in the middle"
+    alt = f"Map, {title}, over {survey['domain']}, {' by '.join(survey['directions'])}. {told}."
+    return Chart(title, paint(draw, _SMALL, alt))
 
 
-def _dress(axes, title, x, y, *, percent=False, grid="both"):
-    axes.set_title(title, loc="left", color=INK)
-    axes.set_xlabel(printable(x))
-    axes.set_ylabel(printable(y))
+def _dress(axes, x, y, *, percent=False, grid="both"):
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
     if percent:
         axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
     if x == "epoch":
@@ -195,7 +222,6 @@ def _dress(axes, title, x, y, *, percent=False, grid="both"):
 
 
 def _short(text):
-    text = printable(text)
     return (
         text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2 - 1]}\N{HORIZONTAL ELLIPSIS}{text[-_LONGEST // 2 :]}"
     )

@@ -1,7 +1,6 @@
 """Which charts a report shows, from what its runs hold."""
 
 import dataclasses
-import itertools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -10,7 +9,7 @@ from markupsafe import Markup
 from sdarts_tf import spaces
 from sdarts_tf.errors import InputError
 from sdarts_tf.reporting import charts, tables
-from sdarts_tf.reporting.charts import Series
+from sdarts_tf.reporting.charts import Chart, Series
 from sdarts_tf.reporting.run import Run
 
 
@@ -26,6 +25,7 @@ class _Figure:
 
 _FIGURES = (
     _Figure("Accuracy", {"valid_accuracy": "validation", "train_accuracy": "training"}),
+    _Figure("Top-5 accuracy", {"valid_top5": "validation"}),
     _Figure("Loss", {"valid_loss": "validation", "train_loss": "training"}, "nats"),
     _Figure(
         "True accuracy of each epoch's genotype", {"true_test_accuracy": "test", "true_valid_accuracy": "validation"}
@@ -37,18 +37,24 @@ _FIGURES = (
     _Figure("Skip connections in the genotype", {"skip_connections": ""}),
     _Figure("Radius of the perturbation", {"epsilon": ""}, "epsilon"),
     _Figure("Learning rate of the weights", {"learning_rate": ""}),
+    _Figure("Learning rate of alpha", {"alpha_learning_rate": ""}),
+    _Figure("Probability of dropping a path", {"drop_rate": ""}),
+    _Figure("Dropout behind skip connections", {"skip_dropout": ""}),
 )
 # Shown elsewhere, or of interest only where something went wrong: the table of all figures has them.
 _NOT_DRAWN = {"epoch", "seconds", "stage", "non_finite_losses", "hessian_spread"}
 _STEPS = {"mixture": "mixture", "one_hot": "one-hot", "pruned": "pruned"}
 
 
-def over_epochs(metrics: Mapping[str, Sequence[Mapping]], what: str, left_out=frozenset()) -> list[Markup]:
+def over_epochs(
+    metrics: Mapping[str, Sequence[Mapping]], what: str, runs: Sequence[str], left_out=frozenset()
+) -> list[Chart]:
     """A chart for each kind of figure that was recorded, with a line for each run.
 
     Args:
         metrics: run -> its records, one for each epoch.
-        what: what was recorded, as it stands before the headings.
+        what: what was recorded.
+        runs: names of all runs on the page.
         left_out: pairs (run, figure) that are not drawn.
     """
     known = {name for figure in _FIGURES for name in figure.names} | _NOT_DRAWN
@@ -65,8 +71,7 @@ def over_epochs(metrics: Mapping[str, Sequence[Mapping]], what: str, left_out=fr
         ]
         if series:
             percent = all(tables.is_share(name) for name in figure.names)
-            title = f"{what}: {figure.title}"
-            painted.append(charts.lines(title, series, y=figure.unit, percent=percent))
+            painted.append(charts.lines(figure.title, series, runs, what=what, y=figure.unit, percent=percent))
     return painted
 
 
@@ -79,29 +84,34 @@ def _series(label, note, records, name, spread):
     return [Series(label, [each["epoch"] for each in found], [each[name] for each in found], band, note)]
 
 
-def flatness(runs: Sequence[Run]) -> list[Markup]:
+def flatness(runs: Sequence[Run]) -> list[Chart]:
     """Eigenvalues, discretization gap and sensitivity at the last checkpoints of all runs that were analyzed."""
     last = {run.label: run.analysis["checkpoints"][-1] for run in _analyzed(runs)}
     if not last:
         return []
+    labels = [run.label for run in runs]
     spectra = {label: each["alpha_hessian"]["eigenvalues"] for label, each in last.items()}
     series = [Series(label, range(1, len(values) + 1), values) for label, values in spectra.items()]
-    painted = [charts.lines("Eigenvalues of the alpha Hessian", series, x="rank")]
+    painted = [charts.lines("Eigenvalues of the alpha Hessian", series, labels, x="rank")]
     weights = {label: each["weight_hessian"] for label, each in last.items() if each["weight_hessian"]}
     if weights:
         # What lies below is the smoothing's tail.
         density = [
             Series(label, each["grid"], np.maximum(each["density"], 1e-6).tolist()) for label, each in weights.items()
         ]
-        painted.append(charts.lines("Weight Hessian: density of eigenvalues", density, x="eigenvalue", log=True))
+        painted.append(
+            charts.lines("Weight Hessian: density of eigenvalues", density, labels, x="eigenvalue", log=True)
+        )
     gaps = {
         label: {shown: each["gap"][step]["accuracy"] for step, shown in _STEPS.items()} for label, each in last.items()
     }
-    painted.append(charts.bars("Accuracy on the way from the mixture to the genotype", gaps))
+    painted.append(charts.bars("Accuracy on the way to the genotype", gaps, labels))
     for quantity in ("loss", "accuracy"):
         shifted = [line for label, each in last.items() for line in _shifted(label, each["sensitivity"], quantity)]
         title = f"{quantity.capitalize()} at shifted mixtures"
-        painted.append(charts.lines(title, shifted, x="size of the shift, epsilon", percent=quantity == "accuracy"))
+        painted.append(
+            charts.lines(title, shifted, labels, x="size of the shift, epsilon", percent=quantity == "accuracy")
+        )
     return painted
 
 
@@ -112,8 +122,8 @@ def _shifted(label, record, quantity):
     yield Series(label, epsilon, [clean, *record[f"random_{quantity}"]], [0.0, *spread], note="random")
 
 
-def landscapes(runs: Sequence[Run]) -> list[tuple[str, list[Markup]]]:
-    """Maps of loss and accuracy: for each plane a heading, and the maps of all runs on one scale.
+def landscapes(runs: Sequence[Run]) -> list[tuple[str, list[Chart]]]:
+    """Maps of loss and accuracy: for each plane a heading, and the maps of all runs, each quantity on one scale.
 
     Of several runs the last checkpoints are shown, of a single one the first and the last.
     """
@@ -123,21 +133,24 @@ def landscapes(runs: Sequence[Run]) -> list[tuple[str, list[Markup]]]:
         views.insert(0, (analyzed[0], analyzed[0].analysis["checkpoints"][0]))
     planes = dict.fromkeys(_plane(survey) for _, view in views for survey in view["landscapes"])
     found = []
-    for plane, quantity in itertools.product(planes, ("loss", "accuracy")):
-        surveys = [
-            (f"{run.label}, epoch {view['epoch']}", survey)
+    for domain, directions in planes:
+        surveys = {
+            f"{run.label}, epoch {view['epoch']}": survey
             for run, view in views
             for survey in view["landscapes"]
-            if _plane(survey) == plane
-        ]
-        values = np.concatenate([np.ravel(np.asarray(survey[quantity], float)) for _, survey in surveys])
-        limits = _limits(values)
-        heading = f"{quantity.capitalize()} over {plane[0]}: {plane[1][0]} by {plane[1][1]}"
-        maps = [
-            charts.landscape(label, f"{label}, over {plane[0]}", survey, quantity, limits) for label, survey in surveys
-        ]
-        found.append((heading, maps))
+            if _plane(survey) == (domain, directions)
+        }
+        maps = [each for quantity in ("loss", "accuracy") for each in _maps(surveys, quantity)]
+        found.append((f"Over {domain}: {' by '.join(directions)}", maps))
     return found
+
+
+def _maps(surveys, quantity):
+    limits = _limits(np.concatenate([np.ravel(np.asarray(each[quantity], float)) for each in surveys.values()]))
+    return [
+        charts.landscape(f"{quantity.capitalize()}, {label}", survey, quantity, limits)
+        for label, survey in surveys.items()
+    ]
 
 
 def _analyzed(runs):
@@ -154,7 +167,7 @@ class Shares:
 
     group: str
     scale: Markup
-    maps: list[Markup]
+    maps: list[Chart]
     table: tables.Table
 
 
@@ -170,8 +183,8 @@ def _group(run, group, values):
     limits = _limits(values)
     maps = []
     for number, (label, names) in enumerate(rows):
-        alt = f"{run.label}, {group}, {label}"
-        maps.append(charts.shares(label, alt, values[:, number], names, run.share_epochs, limits, kept.get(label)))
+        what = f"{run.label}, {group}"
+        maps.append(charts.shares(label, what, values[:, number], names, run.share_epochs, limits, kept.get(label)))
     scale = charts.scale(limits, f"{run.label}, {group}")
     return Shares(group, scale, maps, tables.final_shares(group, rows, values[-1]))
 

@@ -36,7 +36,7 @@ def _of_search(run):
         return []
     config, found = run.search.config, []
     done, epochs = len(run.search.metrics), config.get("epochs")
-    if run.search.epoch is not None or run.search.genotype is None:
+    if not _is_finished(run.search):
         found.append(
             Missing(f"The search is not finished: {done} epochs are done.", _command("search", run, "--resume"))
         )
@@ -47,7 +47,7 @@ def _of_search(run):
         every = max(1, (epochs if isinstance(epochs, int) else 50) // 25)
         what = "The Hessian by alpha was not measured during the search; a new search can."
         found.append(Missing(what, f"{again} --hessian_every={every} --keep_every={5 * every}"))
-    if run.analysis is None:
+    if run.analysis is None and _is_finished(run.search):
         what = "Spectrum, landscapes, discretization gap and sensitivity were not computed."
         found.append(Missing(what, _command("analyze", run)))
     if str(config.get("space")).startswith("nasbench") and not any("regret" in line for line in run.search.metrics):
@@ -57,6 +57,8 @@ def _of_search(run):
 
 def _of_training(run):
     if run.training is None:
+        if run.search and not _is_finished(run.search):
+            return []
         return [Missing("No network with the found cells was trained.", _command("retrain", run))]
     found = []
     if run.result is None:
@@ -66,6 +68,10 @@ def _of_training(run):
         what = "The trained network was not evaluated: accuracy by class, parameters, multiply-adds, latency."
         found.append(Missing(what, _command("evaluate", run)))
     return found
+
+
+def _is_finished(search):
+    return search.genotype is not None and search.epoch is None
 
 
 def _command(name, run, *flags):

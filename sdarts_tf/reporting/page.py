@@ -10,8 +10,8 @@ from sdarts_tf.genotypes.drawing import describe
 from sdarts_tf.genotypes.painting import paint
 from sdarts_tf.reporting import figures, tables
 from sdarts_tf.reporting.missing import missing
-from sdarts_tf.reporting.run import Records, Run
-from sdarts_tf.reporting.svg import inline, printable
+from sdarts_tf.reporting.run import Records, Run, printable
+from sdarts_tf.reporting.svg import inline
 
 
 def render(runs: Sequence[Run]) -> str:
@@ -52,11 +52,13 @@ def _over_epochs(runs):
         for run in searches
         if {"rs", "adv"}.isdisjoint(str(run.search.config.get("method")).split("+"))
     }
-    return figures.over_epochs({run.label: run.search.metrics for run in searches}, "Search", unperturbed)
+    metrics = {run.label: run.search.metrics for run in searches}
+    return figures.over_epochs(metrics, "search,", [run.label for run in runs], unperturbed)
 
 
 def _trained(runs):
-    return figures.over_epochs({run.label: run.training.metrics for run in runs if run.training}, "Retraining")
+    metrics = {run.label: run.training.metrics for run in runs if run.training}
+    return figures.over_epochs(metrics, "retraining,", [run.label for run in runs])
 
 
 def _section(number: int, run: Run) -> dict:

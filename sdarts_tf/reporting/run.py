@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import pathlib
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from sdarts_tf.genotypes.genotype import Genotype
 from sdarts_tf.training import trained_files
 
 ANALYSIS = "analysis/analysis.json"
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +75,17 @@ def read(run_dirs: Sequence[str]) -> list[Run]:
     """
     names = [pathlib.Path(name).absolute().name for name in run_dirs]
     labels = names if len(set(names)) == len(names) else run_dirs
-    return [_read(pathlib.Path(path), label) for path, label in zip(run_dirs, labels, strict=True)]
+    return [_read(pathlib.Path(path), printable(label)) for path, label in zip(run_dirs, labels, strict=True)]
+
+
+def printable(text: str) -> str:
+    """A text without the characters that XML and HTML cannot hold.
+
+    Example:
+        >>> printable("a\\x00b") == "a\N{REPLACEMENT CHARACTER}b"
+        True
+    """
+    return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def _read(path, label):
@@ -87,7 +99,7 @@ def _read(path, label):
         search=search,
         shares=shares,
         share_epochs=epochs,
-        analysis=_json(path / ANALYSIS),
+        analysis=_analysis(path / ANALYSIS),
         training=training,
         result=_json(path / trained_files.FOLDER / "result.json"),
         evaluation=_json(path / trained_files.FOLDER / "evaluation.json"),
@@ -99,19 +111,27 @@ def _search(path):
     if config is None:
         return None
     metrics = _lines(path / "metrics.jsonl")
-    if (path / "genotype.json").exists():
-        return Records(config, metrics, Genotype.load(path / "genotype.json"))
-    found = _lines(path / "genotypes.jsonl")
+    final, found = _json(path / "genotype.json"), _lines(path / "genotypes.jsonl")
+    if final is not None:
+        return Records(config, metrics, _genotype(path / "genotype.json", final))
     if not found:
         return Records(config, metrics, None)
-    return Records(config, metrics, Genotype.from_dict(found[-1]), found[-1]["epoch"])
+    return Records(config, metrics, _genotype(path / "genotypes.jsonl", found[-1]), found[-1]["epoch"])
 
 
 def _training(path):
     config = _json(path / "config.json")
     if config is None:
         return None
-    return Records(config, _lines(path / "metrics.jsonl"), Genotype.load(path / "genotype.json"))
+    genotype = _genotype(path / "genotype.json", _json(path / "genotype.json") or {})
+    return Records(config, _lines(path / "metrics.jsonl"), genotype)
+
+
+def _genotype(path, record):
+    try:
+        return Genotype.from_dict(record)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
 
 
 def _shares(path):
@@ -123,6 +143,41 @@ def _shares(path):
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise _damaged(path, error) from error
     return tuple(line["epoch"] for line in lines), groups
+
+
+def _analysis(path):
+    """The analysis, of which every part that is shown has been looked at once."""
+    record = _json(path)
+    if record is None:
+        return None
+    try:
+        for each in record["checkpoints"]:
+            _check_checkpoint(each)
+    except (KeyError, TypeError, ValueError) as error:
+        raise _damaged(path, f"{type(error).__name__}: {error}") from error
+    return record
+
+
+def _check_checkpoint(record):
+    hessian, weights, sensitivity = record["alpha_hessian"], record["weight_hessian"], record["sensitivity"]
+    numbers = [record["epoch"], hessian["spectral_norm"], hessian["spread"], hessian["largest"], hessian["trace"]]
+    numbers += [record["gap"][step]["accuracy"] for step in ("mixture", "one_hot", "pruned")]
+    numbers += [sensitivity["clean_loss"], sensitivity["clean_accuracy"]]
+    numbers += [weights["spectral_norm"], weights["trace"]] if weights else []
+    if not all(isinstance(number, int | float) for number in numbers):
+        raise TypeError("a figure is not a number")
+    np.array(hessian["eigenvalues"], float)
+    if weights:
+        np.array([weights["grid"], weights["density"]], float)
+    names = ("random_{}", "adversarial_{}")
+    curves = [name.format(quantity) for name in names for quantity in ("loss", "accuracy")]
+    np.array([sensitivity[name] for name in ("epsilon", "random_spread", "random_accuracy_spread", *curves)], float)
+    for survey in record["landscapes"]:
+        shape = (len(survey["y"]), len(survey["x"]))
+        if any(np.array(survey[quantity], float).shape != shape for quantity in ("loss", "accuracy")):
+            raise ValueError(f"a landscape is not {shape[0]} rows of {shape[1]}")
+        _, _ = survey["directions"]
+        str(survey["domain"])
 
 
 def _groups(lines):
@@ -159,7 +214,16 @@ def _object(path, text):
         raise _damaged(path, error) from error
     if not isinstance(record, dict):
         raise _damaged(path, "not an object")
-    return record
+    return _printable(record)
+
+
+def _printable(value):
+    """The same with all texts printable: a file may come from anywhere."""
+    if isinstance(value, dict):
+        return {printable(name): _printable(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_printable(each) for each in value]
+    return printable(value) if isinstance(value, str) else value
 
 
 def _damaged(path, reason):

@@ -32,16 +32,6 @@ _STYLE = {
 }
 
 
-def printable(text: str) -> str:
-    """A text without the characters that XML and HTML cannot hold.
-
-    Example:
-        >>> printable("a\\x00b")
-        'a\\ufffdb'
-    """
-    return re.sub("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]", "\ufffd", text)
-
-
 def paint(draw: Callable[[Figure], None], size: tuple[float, float], alt: str) -> Markup:
     """Paints a figure.
 
@@ -79,7 +69,7 @@ def inline(svg: bytes, alt: str) -> Markup:
     """
     root = ElementTree.fromstring(svg)
     used = set(re.findall(rb'(?:url\(#|href="#)([^")]+)', svg))
-    prefix = f"f{hashlib.sha256(alt.encode('utf-8', 'replace')).hexdigest()[:10]}-"
+    prefix = f"f{hashlib.sha256(alt.encode()).hexdigest()[:10]}-"
     for parent in root.iter():
         for child in list(parent):
             # The style would hold for the whole page, which has the same rules.
@@ -97,7 +87,7 @@ def inline(svg: bytes, alt: str) -> Markup:
     for name in ("width", "height", "version"):
         root.attrib.pop(name, None)
     root.set("role", "img")
-    root.set("aria-label", printable(alt))
+    root.set("aria-label", alt)
     return Markup(ElementTree.tostring(root, encoding="unicode"))
 
 
