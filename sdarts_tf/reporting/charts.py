@@ -5,16 +5,16 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from markupsafe import Markup
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from sdarts_tf.reporting.svg import paint
+from sdarts_tf.reporting.svg import GRAY, paint
 
 # Okabe & Ito's colors, told apart with every kind of color vision, in an order that also differs in lightness.
 _COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 _DASHES = ("-", (0, (6, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)))
 _MAP = "cividis"  # looks the same with every kind of color vision
-_WIDE, _SMALL = (4.6, 2.9), (3.1, 2.7)
-_LONGEST = 30
+_LONGEST, _FEW_POINTS = 30, 12
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,17 +66,15 @@ def lines(
         log: whether the y axis is logarithmic.
     """
     notes = list(dict.fromkeys(each.note for each in series))
+    shown = [name for name in runs if any(each.label == name for each in series)]
 
     def draw(figure):
         axes = figure.subplots()
         for each in series:
-            number, note = runs.index(each.label), notes.index(each.note)
-            color = _COLORS[number % len(_COLORS)]
-            dashes = _DASHES[(number // len(_COLORS) + note) % len(_DASHES)]
+            color, dashes = _look(runs.index(each.label), notes.index(each.note))
             values = np.asarray(each.y, float)
-            name = ", ".join(filter(None, [_short(each.label) if len(runs) > 1 else "", each.note]))
-            marker = "o" if len(values) <= 12 else None
-            axes.plot(each.x, values, linestyle=dashes, color=color, linewidth=1.5, marker=marker, ms=3, label=name)
+            marker = "o" if len(values) <= _FEW_POINTS else None
+            axes.plot(each.x, values, linestyle=dashes, color=color, linewidth=1.5, marker=marker, markersize=3)
             if each.spread is not None:
                 spread = np.asarray(each.spread, float)
                 axes.fill_between(each.x, values - spread, values + spread, color=color, alpha=0.2, linewidth=0)
@@ -85,11 +83,10 @@ def lines(
             axes.yaxis.set_major_formatter("{x:g}")
             axes.yaxis.set_minor_formatter("")
         _dress(axes, x, y, percent=percent)
-        if len(series) > 1 or len(runs) > 1:
-            figure.legend(loc="outside lower center", ncols=2, frameon=False)
+        _explain(figure, runs, shown, notes)
 
     alt = f"Line chart, {' '.join(filter(None, [what, title]))} by {x}. {_told(series, percent)}"
-    return Chart(title, paint(draw, _WIDE, alt))
+    return Chart(title, paint(draw, _wide(runs, shown, notes), alt))
 
 
 def bars(title: str, groups: Mapping[str, Mapping[str, float]], runs: Sequence[str]) -> Chart:
@@ -106,22 +103,21 @@ def bars(title: str, groups: Mapping[str, Mapping[str, float]], runs: Sequence[s
         axes, width = figure.subplots(), 0.8 / len(groups)
         for number, (label, values) in enumerate(groups.items()):
             places = np.arange(len(names)) - 0.4 + (number + 0.5) * width
-            color = _COLORS[runs.index(label) % len(_COLORS)]
-            painted = axes.bar(places, list(values.values()), 0.92 * width, color=color, label=_short(label))
+            color, _ = _look(runs.index(label))
+            painted = axes.bar(places, list(values.values()), 0.92 * width, color=color)
             if len(groups) <= 3:
                 axes.bar_label(painted, [f"{100 * value:.1f}" for value in values.values()], fontsize=7, padding=1)
         axes.set_xticks(range(len(names)), names)
         _dress(axes, "", "accuracy", percent=True, grid="y")
         axes.set_ylim(0, 1.08)
         axes.set_yticks(np.linspace(0, 1, 6))
-        if len(runs) > 1:
-            figure.legend(loc="outside lower center", ncols=2, frameon=False)
+        _explain(figure, runs, list(groups))
 
     told = "; ".join(
         f"{label}: {', '.join(f'{name} {value:.1%}' for name, value in values.items())}"
         for label, values in groups.items()
     )
-    return Chart(title, paint(draw, _WIDE, f"Bar chart, {title}. {told}."))
+    return Chart(title, paint(draw, _wide(runs, groups), f"Bar chart, {title}. {told}."))
 
 
 def shares(
@@ -204,7 +200,31 @@ def landscape(title: str, survey: Mapping, quantity: str, limits) -> Chart:
     at = values[np.abs(y).argmin(), np.abs(x).argmin()]
     told = f"From {tell(values.min())} to {tell(values.max())}, {tell(at)} in the middle"
     alt = f"Map, {title}, over {survey['domain']}, {' by '.join(survey['directions'])}. {told}."
-    return Chart(title, paint(draw, _SMALL, alt))
+    return Chart(title, paint(draw, (3.1, 2.7), alt))
+
+
+def _look(number, note=0):
+    """Color and dashes of a run's line; past the last color they begin again with other dashes."""
+    return _COLORS[number % len(_COLORS)], _DASHES[(number // len(_COLORS) + note) % len(_DASHES)]
+
+
+def _wide(runs, shown, notes=("",)):
+    """The size of a wide chart with room for its legend."""
+    entries = (len(shown) if len(runs) > 1 else 0) + (len(notes) if len(notes) > 1 else 0)
+    return 4.6, 2.55 + 0.17 * -(-entries // 2)
+
+
+def _explain(figure, runs, shown, notes=("",)):
+    """A legend of the runs, where there are several, and of what a run's lines are."""
+    handles = []
+    if len(runs) > 1:
+        for name in shown:
+            color, dashes = _look(runs.index(name))
+            handles.append(Line2D([], [], color=color, linestyle=dashes, label=_short(name)))
+    if len(notes) > 1:
+        handles += [Line2D([], [], color=GRAY, linestyle=_look(0, n)[1], label=note) for n, note in enumerate(notes)]
+    if handles:
+        figure.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False)
 
 
 def _dress(axes, x, y, *, percent=False, grid="both"):
@@ -217,7 +237,7 @@ def _dress(axes, x, y, *, percent=False, grid="both"):
     axes.spines[["top", "right"]].set_visible(grid is None)
     axes.tick_params(length=2)
     if grid:
-        axes.grid(axis=grid, color="#8a94a0", alpha=0.25, linewidth=0.7)
+        axes.grid(axis=grid, color=GRAY, alpha=0.25, linewidth=0.7)
         axes.set_axisbelow(True)
 
 

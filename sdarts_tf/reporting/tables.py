@@ -68,12 +68,14 @@ def glance(runs: Sequence[Run]) -> Table:
 
 def differences(runs: Sequence[Run]) -> Table | None:
     """The settings in which searches differ; None where there are none."""
-    configs = [run.search.config for run in runs if run.search]
-    names = dict.fromkeys(name for config in configs for name in config if name not in _FOLDERS)
+    # A setting that a file does not know had no other value than today's default.
+    defaults = {field.name: field.default for field in dataclasses.fields(SearchConfig)}
+    configs = [defaults | run.search.config if run.search else None for run in runs]
+    searched = [config for config in configs if config]
     rows = [
-        [name, *(show(name, run.search.config.get(name)) if run.search else "\N{EN DASH}" for run in runs)]
-        for name in names
-        if any(config.get(name) != configs[0].get(name) for config in configs)
+        [name, *(show(name, config.get(name)) if config else "\N{EN DASH}" for config in configs)]
+        for name in dict.fromkeys(name for config in searched for name in config if name not in _FOLDERS)
+        if any(config.get(name) != searched[0].get(name) for config in searched)
     ]
     return Table("Settings in which the searches differ", ["", *(run.label for run in runs)], rows) if rows else None
 
