@@ -148,11 +148,10 @@ def final_shares(group: str, rows: Sequence[tuple[str, Sequence[str]]], last) ->
 
 def trained(run: Run) -> Table | None:
     """The figures of the trained network's test and evaluation: accuracies, sizes, latency."""
-    rows = [[name.replace("_", " "), show(name, value)] for name, value in (run.result or {}).items()]
-    evaluation = run.evaluation or {}
-    names = [name for name in evaluation if not isinstance(evaluation[name], dict | list)]
-    rows += [[name.replace("_", " "), show(name, evaluation[name])] for name in names if evaluation[name] is not None]
-    latency = evaluation.get("latency")
+    figures = (run.result or {}) | (run.evaluation or {})
+    shown = {name: value for name, value in figures.items() if value is not None and not isinstance(value, dict | list)}
+    rows = [[name.replace("_", " "), show(name, value)] for name, value in shown.items()]
+    latency = figures.get("latency")
     for size, seconds in latency.items() if isinstance(latency, dict) else ():
         if is_number(seconds):
             rows.append([f"latency, batch {size}", f"{1000 * seconds:.2f} ms"])
