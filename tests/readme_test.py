@@ -17,20 +17,23 @@ from sdarts_tf import config as configuration
 from sdarts_tf.analyze import analyze
 from sdarts_tf.config import (
     AnalyzeConfig,
+    DrawConfig,
     EvaluateConfig,
     ExportConfig,
     ImportConfig,
+    ReportConfig,
     RetrainConfig,
     SearchConfig,
     SelectConfig,
-    split_folders,
 )
 from sdarts_tf.data import sources
+from sdarts_tf.draw import draw
 from sdarts_tf.evaluate import evaluate
 from sdarts_tf.export import check, export
 from sdarts_tf.genotypes import published
 from sdarts_tf.genotypes.genotype import Genotype
 from sdarts_tf.methods import ingredients
+from sdarts_tf.report import report
 from sdarts_tf.retrain import retrain
 from sdarts_tf.search import search
 from sdarts_tf.select import select
@@ -90,11 +93,30 @@ def test_analyze_commands(tmp_path, monkeypatch):
     first = command_line.parse(
         AnalyzeConfig, [*commands[0], "--batches=1", "--grid=0", "--weight_steps=0", "--draws=1"]
     )
-    search(command_line.parse(SearchConfig, [f"--run_dir={first.run_dir}", "--dataset=digits", "--space=s2", *TINY]))
+    search(command_line.parse(SearchConfig, [f"--run_dir={first.run_dir[0]}", "--dataset=digits", "--space=s2", *TINY]))
     (analysis,) = analyze(first).values()
     assert [each["epoch"] for each in analysis["checkpoints"]] == [1]
-    runs = split_folders(command_line.parse(AnalyzeConfig, commands[1]).run_dir)
-    assert runs == ("runs/darts-s3-cifar10-2", first.run_dir)
+    runs = command_line.parse(AnalyzeConfig, commands[1]).run_dir
+    assert runs == ("runs/darts-s3-cifar10-2", *first.run_dir)
+    shutil.copytree(first.run_dir[0], runs[0])
+    shown = [command_line.parse(ReportConfig, arguments) for arguments in _commands("sdarts_tf.report")]
+    assert [config.run_dir for config in shown] == [first.run_dir, runs]
+    pages = [report(config) for config in shown]
+    assert [str(path) for path in pages] == [f"{first.run_dir[0]}/report.html", "comparison.html"]
+    hessian = f"{analysis['checkpoints'][0]['alpha_hessian']['largest']:.4g}"
+    assert all(f"<td>{hessian}</td>" in path.read_text(encoding="utf-8") for path in pages)
+
+
+def test_draw_commands(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shown = [shlex.split(flags) for flags in re.findall(r"`(?:python -m sdarts_tf\.draw )(--.*?)`", README)]
+    folder = pathlib.Path(command_line.parse(DrawConfig, shown[0]).run_dir)
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text("{}")
+    (folder / "genotype.json").write_text(published.get("c10_s2_pgd").to_json())
+    _, (picture, _) = draw(command_line.parse(DrawConfig, shown[0]))
+    assert picture == folder / "genotype.svg" and picture.exists()
+    assert draw(DrawConfig(genotype="c10_s5_pgd"))[0] == published.get("c10_s5_pgd")
 
 
 def test_retrain_commands_run_on_tiny_data(tmp_path, monkeypatch):

@@ -4,7 +4,8 @@ Imports no TensorFlow, so that `--help` and a wrong flag answer at once.
 """
 
 from sdarts_tf.config.analyze import AnalyzeConfig
-from sdarts_tf.config.folders import split_folders
+from sdarts_tf.config.draw import DrawConfig
+from sdarts_tf.config.report import ReportConfig
 from sdarts_tf.config.retrain import RetrainConfig
 from sdarts_tf.config.search import SearchConfig
 from sdarts_tf.config.select import SelectConfig
@@ -14,15 +15,16 @@ from sdarts_tf.config.trained import CHECKPOINTS, EvaluateConfig, ExportConfig, 
 __all__ = [
     "CHECKPOINTS",
     "AnalyzeConfig",
+    "DrawConfig",
     "EvaluateConfig",
     "ExportConfig",
     "ImportConfig",
+    "ReportConfig",
     "RetrainConfig",
     "SearchConfig",
     "SelectConfig",
     "from_json",
     "setting",
-    "split_folders",
     "to_json",
     "validate",
 ]
