@@ -11,6 +11,7 @@ from sdarts_tf.genotypes.genotype import Genotype
 from sdarts_tf.methods import schedules
 from sdarts_tf.training.epoch_loop import EVALUATION_KEY, EpochLoop, augmentation
 from sdarts_tf.training.evaluate import Evaluation
+from sdarts_tf.training.replicas import local_part
 from sdarts_tf.training.run_directory import Records, RunDirectory
 from sdarts_tf.training.search_step import build_step
 
@@ -35,10 +36,11 @@ class SearchLoop(EpochLoop):
         *,
         progress_console=None,
     ):
-        weight_part, alpha_part = split(examples, config.train_share)
+        weight_half, alpha_half = split(examples, config.train_share)
+        options = {"seed": config.seed, "part": local_part(config.batch_size)}
         self.train_stream, self.valid_stream = (
-            Stream(part, config.batch_size, augmentation(config, source), seed=config.seed, purpose=purpose)
-            for part, purpose in ((weight_part, "weights"), (alpha_part, "alpha"))
+            Stream(half, config.batch_size, augmentation(config, source), purpose=purpose, **options)
+            for half, purpose in ((weight_half, "weights"), (alpha_half, "alpha"))
         )
         step = build_step(config, source.num_classes)
         super().__init__(

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from sdarts_tf import spaces
 from sdarts_tf.config import SearchConfig
+from sdarts_tf.layers.normalization import synchronize
 from sdarts_tf.methods import simplex
 from sdarts_tf.methods.method import Method, parse
 from sdarts_tf.spaces.base import Architecture
@@ -141,6 +142,8 @@ def build_step(config: SearchConfig, num_classes: int) -> SearchStep:
     """
     space = spaces.get(config.space)
     supernet = space.build_supernet(num_classes, config.channels, config.cells)
+    if config.sync_batch_norm:
+        synchronize(supernet)
     architecture = Architecture(space.alpha_shapes(), seed=config.seed)
     weights = [variable.value for variable in supernet.trainable_variables]
     return SearchStep(
