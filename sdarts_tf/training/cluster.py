@@ -3,8 +3,12 @@
 import dataclasses
 import json
 import os
+import re
+import socket
+import sys
+import time
 
-from sdarts_tf.errors import InputError
+from sdarts_tf.errors import InputError, RunError
 
 _EXAMPLE = '{"cluster": {"worker": ["host0:2222", "host1:2222"]}, "task": {"type": "worker", "index": 0}}'
 
@@ -55,7 +59,7 @@ def read(strategy: str, environment=None) -> Cluster:
         kinds, index = {task["type"], *config["cluster"]}, task["index"]
     except (TypeError, ValueError, LookupError, AttributeError) as error:
         raise InputError(f"TF_CONFIG={text} cannot be read ({error!r}); its form is {_EXAMPLE}.") from error
-    if not isinstance(addresses, list) or not all(isinstance(a, str) and ":" in a for a in addresses):
+    if not isinstance(addresses, list) or not all(re.fullmatch(r"\S+:\d+", str(a)) for a in addresses):
         raise InputError(f"TF_CONFIG names the workers {addresses}; list a host:port for each, as in {_EXAMPLE}.")
     if kinds != {"worker"} or type(index) is not int or not 0 <= index < len(addresses):
         raise InputError(
@@ -63,3 +67,44 @@ def read(strategy: str, environment=None) -> Cluster:
             f"process its own index, and no other kind of task, as in {_EXAMPLE}."
         )
     return Cluster(tuple(addresses), index)
+
+
+def roll_call(cluster: Cluster, *, seconds: float = 600.0) -> None:
+    """Waits until every process of the cluster listens at its address. This one does so while it waits.
+
+    TensorFlow would wait for the others in native code, without end, and deaf to signals.
+
+    Raises:
+        InputError: this process's address belongs to another program, or to no device of this machine.
+        RunError: somebody did not come within `seconds`.
+    """
+    port = int(cluster.addresses[cluster.index].rpartition(":")[2])
+    missing = [address for number, address in enumerate(cluster.addresses) if number != cluster.index]
+    began, told = time.monotonic(), False
+    try:
+        door = socket.create_server(("", port), backlog=len(cluster.addresses))
+    except OSError as error:
+        raise InputError(
+            f"Port {port} of worker {cluster.index} is not free ({error.strerror}); change TF_CONFIG."
+        ) from error
+    with door:
+        while missing := [address for address in missing if not _listens(address)]:
+            waited = time.monotonic() - began
+            if waited > seconds:
+                raise RunError(
+                    f"{', '.join(missing)} did not come within {seconds:.0f} seconds; start all "
+                    f"{len(cluster.addresses)} workers of TF_CONFIG together."
+                )
+            if waited > 5 and not told:
+                print(f"Worker {cluster.index} waits for {', '.join(missing)}.", file=sys.stderr, flush=True)
+                told = True
+            time.sleep(0.1)
+
+
+def _listens(address):
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=1).close()
+    except OSError:
+        return False
+    return True

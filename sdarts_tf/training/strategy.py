@@ -1,13 +1,13 @@
 """From `--strategy` to a `tf.distribute` strategy, in whose scope a run is built and run."""
 
 import contextlib
+import faulthandler
 import os
-import signal
-import threading
 
 import tensorflow as tf
 
 from sdarts_tf.errors import InputError, RunError
+from sdarts_tf.training import cluster
 from sdarts_tf.training.cluster import Cluster
 
 # What the collectives of the living report when a worker is gone.
@@ -54,8 +54,20 @@ def _mirrored():
 
 
 def _multi_worker():
-    with _interruptible():  # waits in native code for the other workers
-        return tf.distribute.MultiWorkerMirroredStrategy()
+    processes = cluster.read("multi_worker")
+    cluster.roll_call(processes)
+    try:
+        with _limited(seconds=60):
+            return tf.distribute.MultiWorkerMirroredStrategy()
+    except RuntimeError as error:  # TensorFlow has computed something already, as tensorflow-datasets does to read
+        raise InputError(
+            "--strategy=multi_worker cannot read the folders of tensorflow-datasets; give --data_dir the data set's "
+            "own files, or a .npz."
+        ) from error
+    except tf.errors.OpError as error:
+        raise RunError(
+            f"Worker {processes.index} could not join the others ({error.message.splitlines()[0]}); start all again."
+        ) from error
 
 
 def _tpu():
@@ -81,16 +93,17 @@ STRATEGIES = {
 
 
 @contextlib.contextmanager
-def _interruptible():
-    """Ctrl-C ends the process at once: Python's own handler would wait for native code to return."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    previous = signal.signal(signal.SIGINT, signal.SIG_DFL)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, previous)
+def _limited(seconds):
+    """Ends the process with status 1 after so many seconds, also where native code keeps Python from running.
+
+    It is for the short while in which a worker that has answered the roll call may still die.
+    """
+    with open(os.devnull, "w") as nowhere:
+        faulthandler.dump_traceback_later(seconds, exit=True, file=nowhere)
+        try:
+            yield
+        finally:
+            faulthandler.cancel_dump_traceback_later()
 
 
 @contextlib.contextmanager
