@@ -9,8 +9,8 @@ from sdarts_tf.training.search_step import build_step
 
 PERTURBATIONS = ("darts", "rs", "adv")
 METHODS = [a + b for a in PERTURBATIONS for b in ("", "+second_order")]
-# The other spaces differ in their tables only; two replicas are slow to trace.
-QUICK_SPACES_ON_TWO_REPLICAS = ("s2",)
+# The other spaces differ in their tables only, and the other methods in nothing new; two replicas are slow to trace.
+QUICK_ON_TWO_REPLICAS = [("s2", method) for method in ("darts", "rs", "adv", "darts+second_order")]
 
 
 def pytest_generate_tests(metafunc):
@@ -25,10 +25,10 @@ def pytest_generate_tests(metafunc):
 def pytest_collection_modifyitems(items):
     for item in items:  # those of all folders
         names = getattr(item, "fixturenames", ())
-        if {"two_replicas", "space"} <= set(names) and item.callspec.params[
-            "space"
-        ] not in QUICK_SPACES_ON_TWO_REPLICAS:
-            item.add_marker(pytest.mark.slow)
+        if {"two_replicas", "space", "method"} <= set(names):
+            subject = item.callspec.params["space"], item.callspec.params["method"]
+            if subject not in QUICK_ON_TWO_REPLICAS:
+                item.add_marker(pytest.mark.slow)
 
 
 class Tiny:
