@@ -12,7 +12,7 @@ from sdarts_tf.data.description import DataDescription
 from sdarts_tf.errors import InputError
 from sdarts_tf.genotypes import published
 from sdarts_tf.genotypes.genotype import Genotype
-from sdarts_tf.training import handover, trained_files
+from sdarts_tf.training import cluster, handover, trained_files
 from sdarts_tf.training.run_directory import RunDirectory
 
 
@@ -62,7 +62,8 @@ def retrain(config: RetrainConfig) -> RetrainResult:
         ('last', True)
     """
     config = dataclasses.replace(config, run_dir=handover.run_dir(config))
-    directory = RunDirectory(config.run_dir, trained_files.FOLDER, what="a trained network")
+    processes = cluster.read(config.strategy)
+    directory = RunDirectory(config.run_dir, trained_files.FOLDER, what="a trained network", writes=processes.is_chief)
     if config.resume:
         config = directory.resumed_config(config)
         genotype = Genotype.load(directory.path / "genotype.json")
@@ -79,17 +80,18 @@ def retrain(config: RetrainConfig) -> RetrainResult:
         test = source.load("test", config.data_dir)
 
     command_line.quiet_tensorflow()
-    from sdarts_tf.training import runtime
+    from sdarts_tf.training import runtime, strategy
     from sdarts_tf.training.retrain_loop import RetrainLoop
 
     runtime.make_reproducible(config.seed)
-    loop = RetrainLoop(config, genotype, source, train, directory)
-    if not config.resume:
-        files = {"genotype.json": genotype.to_json() + "\n", "data.json": source.description.to_json()}
-        flags, size = command_line.to_flagfile(config), loop.checkpoint_bytes()
-        directory.create(config, flags, checkpoint_bytes=size, files=files)
-    loop.run()
-    figures = loop.test(test)
+    with strategy.together(processes, config.run_dir), strategy.create(config.strategy).scope():
+        loop = RetrainLoop(config, genotype, source, train, directory)
+        if not config.resume:
+            files = {"genotype.json": genotype.to_json() + "\n", "data.json": source.description.to_json()}
+            flags, size = command_line.to_flagfile(config), loop.checkpoint_bytes()
+            directory.create(config, flags, checkpoint_bytes=size, files=files)
+        loop.run()
+        figures = loop.test(test)
     directory.write("result.json", json.dumps(figures, indent=2) + "\n")
     return RetrainResult(directory.run_dir, genotype, **figures)
 

@@ -11,6 +11,7 @@ from sdarts_tf.errors import InputError
 from sdarts_tf.genotypes.drawing import describe, draw
 from sdarts_tf.genotypes.genotype import Genotype
 from sdarts_tf.methods import ingredients, progressive, stopping
+from sdarts_tf.training import cluster
 from sdarts_tf.training.run_directory import RunDirectory
 
 
@@ -89,7 +90,8 @@ def search(config: SearchConfig) -> SearchResult:
     if config.run_dir is None:
         name = f"{config.method}-{config.space}-{config.dataset}-{config.seed}"
         config = dataclasses.replace(config, run_dir=str(pathlib.Path("runs") / name))
-    directory = RunDirectory(config.run_dir)
+    processes = cluster.read(config.strategy)
+    directory = RunDirectory(config.run_dir, writes=processes.is_chief)
     if config.resume:
         config = directory.resumed_config(config)
     else:
@@ -102,16 +104,18 @@ def search(config: SearchConfig) -> SearchResult:
         examples = source.load("train", config.data_dir, config.max_examples)
 
     command_line.quiet_tensorflow()
-    from sdarts_tf.training import runtime, search_stages
+    from sdarts_tf.training import runtime, search_stages, strategy
 
     runtime.suit_supernets()
     runtime.make_reproducible(config.seed)
-    loop = search_stages.build(config, source, examples, directory, benchmark)
-    if not config.resume:
-        directory.create(config, command_line.to_flagfile(config), checkpoint_bytes=loop.checkpoint_bytes())
-    genotype = loop.run()
-    directory.write("genotype.json", genotype.to_json() + "\n")
-    draw(genotype, directory.path / "genotype")
+    with strategy.together(processes, config.run_dir), strategy.create(config.strategy).scope():
+        loop = search_stages.build(config, source, examples, directory, benchmark)
+        if not config.resume:
+            directory.create(config, command_line.to_flagfile(config), checkpoint_bytes=loop.checkpoint_bytes())
+        genotype = loop.run()
+    if directory.writes:
+        directory.write("genotype.json", genotype.to_json() + "\n")
+        draw(genotype, directory.path / "genotype")
     return SearchResult(genotype, directory.path)
 
 

@@ -137,6 +137,14 @@ class SearchConfig:
         0, "side of the square that cutout blanks; 0 switches it off", unit="pixels", minimum=0
     )
     seed: int = setting(2, "seed of every random draw", minimum=0, maximum=2**31 - 1)
+    strategy: str = setting(
+        "auto",
+        "devices: auto (all GPUs of this machine, else the CPU), multi_worker (all machines of TF_CONFIG), or as named",
+        choices=("auto", "one_device", "mirrored", "multi_worker", "tpu"),
+    )
+    sync_batch_norm: bool = setting(
+        False, "on several devices, batch normalization in training over the whole batch, not over each device's share"
+    )
     checkpoint_seconds: float = setting(300.0, "time between checkpoints inside an epoch", unit="seconds", minimum=0.0)
     jit_compile: bool = setting(False, "compile the step with XLA, for GPU and TPU; many times slower on CPU")
 

@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from sdarts_tf.errors import InputError
-from sdarts_tf.layers import convolutions
+from sdarts_tf.layers import convolutions, draws
 from sdarts_tf.layers.base import Layer
 from sdarts_tf.layers.normalization import BatchNormalization
 from sdarts_tf.layers.views import Views
@@ -173,8 +173,8 @@ class DropPath(Layer):
     def call(self, x, rate, seed):
         """Applies it; `rate` is a scalar tensor, at least 0 and below 1, `seed` int32 `[2]`."""
         keep = 1.0 - tf.cast(rate, x.dtype)
-        draws = self.draw([tf.shape(x)[0], 1, 1, 1], tf.random.fold_in(seed, self.salt))
-        return x * tf.cast(draws < tf.cast(keep, draws.dtype), x.dtype) / keep
+        drawn = draws.of_this_share(self.draw, [tf.shape(x)[0], 1, 1, 1], tf.random.fold_in(seed, self.salt))
+        return x * tf.cast(drawn < tf.cast(keep, drawn.dtype), x.dtype) / keep
 
 
 class AuxiliaryHead(Layer):

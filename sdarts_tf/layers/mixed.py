@@ -5,7 +5,7 @@ import functools
 
 import tensorflow as tf
 
-from sdarts_tf.layers import operations
+from sdarts_tf.layers import draws, operations
 from sdarts_tf.layers.base import Layer
 from sdarts_tf.layers.views import Views
 
@@ -128,8 +128,9 @@ class DropEdges:
     def __init__(self, edges, examples, rate, seed):
         kept = 1 - rate
         # Folded in twice: operations fold their salt into the same seed once.
-        draws = tf.random.stateless_uniform([examples, edges], tf.random.fold_in(seed, edges))
-        self._factors = tf.cast(draws < kept, draws.dtype) / kept
+        seed = tf.random.fold_in(seed, edges)
+        drawn = draws.of_this_share(tf.random.stateless_uniform, [examples, edges], seed)
+        self._factors = tf.cast(drawn < kept, drawn.dtype) / kept
 
     def __call__(self, output, rows):
         """What is left of `[N, H, W, len(rows) * C]`, edge-major."""

@@ -8,7 +8,7 @@ import functools
 import tensorflow as tf
 
 from sdarts_tf.errors import InputError
-from sdarts_tf.layers import convolutions
+from sdarts_tf.layers import convolutions, draws
 from sdarts_tf.layers.base import Layer
 from sdarts_tf.layers.blocks import FactorizedReduce
 from sdarts_tf.layers.normalization import BatchNormalization
@@ -95,7 +95,8 @@ class Noise(Operation):
     def prepare(self, x, views, training, seed):
         shape = tf.shape(self._first_rows(x))
         seed = tf.random.fold_in((0, 0) if seed is None else seed, self.salt)
-        return tf.cast(self.draw(tf.concat([shape[:3], [self.edges * self.channels]], 0), seed), self.compute_dtype)
+        shape = tf.concat([shape[:3], [self.edges * self.channels]], 0)
+        return tf.cast(draws.of_this_share(self.draw, shape, seed), self.compute_dtype)
 
     def finish(self, noise, scale, training):
         return noise if scale is None else noise * tf.cast(scale, noise.dtype)
@@ -157,7 +158,8 @@ class DroppedIdentity(Operation):
             return x
         kept = 1 - views.skip_dropout
         seed = tf.random.fold_in((0, 0) if seed is None else seed, self.salt)
-        mask = tf.floor(kept + tf.random.stateless_uniform(tf.shape(x), seed)) / kept
+        drawn = draws.of_this_share(tf.random.stateless_uniform, tf.shape(x), seed)
+        mask = tf.floor(kept + drawn) / kept
         return x * tf.cast(mask, x.dtype)
 
     def finish(self, prepared, scale, training):

@@ -1,10 +1,12 @@
-"""The loss on a batch and its gradients: the one place where the mathematics meets `tf.distribute`."""
+"""The loss on a batch and its gradients."""
 
 import dataclasses
 from typing import Any
 
 import keras
 import tensorflow as tf
+
+from sdarts_tf.training.replicas import mean_over_replicas
 
 
 def cross_entropy(labels, logits, smoothing=0.0):
@@ -25,13 +27,6 @@ def cross_entropy(labels, logits, smoothing=0.0):
 def correct_share(labels, logits):
     """Share of the examples whose largest logit is their label's."""
     return tf.reduce_mean(tf.cast(tf.equal(tf.argmax(logits, -1, output_type=labels.dtype), labels), tf.float32))
-
-
-def mean_over_replicas(function, args):
-    """The values of `function(*args)`, computed by every replica on its share of the batch and averaged."""
-    strategy = tf.distribute.get_strategy()
-    values = strategy.run(function, args=args)
-    return tf.nest.map_structure(lambda value: strategy.reduce("MEAN", value, axis=None), values)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,7 +84,8 @@ class Objective:
                 loss, _ = self._loss_and_correct(images, labels, mixture, prepared=prepared)
             return loss, tape.gradient(loss, mixture)
 
-        return mean_over_replicas(on_replica, self.batch if self.prepared is None else (*self.batch, self.prepared))
+        args = self.batch if self.prepared is None else (*self.batch, self.prepared)
+        return mean_over_replicas(on_replica, args, self._moved)
 
     def loss_and_gradients(self, weights, mixture):
         """The loss at any weights, and its gradients by them and by the mixture. Changes nothing.
@@ -118,7 +114,12 @@ class Objective:
                 loss, accuracy = self._loss_and_correct(images, labels, mixture)
             return loss, tape.gradient(loss, weights), accuracy
 
-        return mean_over_replicas(on_replica, self.batch)
+        return mean_over_replicas(on_replica, self.batch, self._moved)
+
+    @property
+    def _moved(self):
+        """The statistics that a call moves."""
+        return self.supernet.non_trainable_variables if self.record else ()
 
     def loss_and_accuracy(self, mixture):
         """The loss and the share of correct answers, scalars."""

@@ -17,6 +17,7 @@ from sdarts_tf.training import curvature
 from sdarts_tf.training.checkpoint import Checkpoints
 from sdarts_tf.training.epoch_loop import EVALUATION_KEY, EpochLoop, augmentation
 from sdarts_tf.training.evaluate import Evaluation
+from sdarts_tf.training.replicas import local_part
 from sdarts_tf.training.run_directory import Records, RunDirectory
 from sdarts_tf.training.search_step import build_step
 
@@ -64,10 +65,11 @@ class SearchLoop(EpochLoop):
         benchmark: Benchmark | None = None,
         progress_console=None,
     ):
-        weight_part, alpha_part = split(examples, config.train_share)
+        weight_half, alpha_half = split(examples, config.train_share)
+        options = {"seed": config.seed, "part": local_part(config.batch_size)}
         self.train_stream, self.valid_stream = (
-            Stream(part, config.batch_size, augmentation(config, source), seed=config.seed, purpose=purpose)
-            for part, purpose in ((weight_part, "weights"), (alpha_part, "alpha"))
+            Stream(half, config.batch_size, augmentation(config, source), purpose=purpose, **options)
+            for half, purpose in ((weight_half, "weights"), (alpha_half, "alpha"))
         )
         self._warmup_epochs = ingredients.warmup_epochs(config.method, config.epochs, config.warmup_epochs)
         self._max_skips = ingredients.max_skips(config.method, config.max_skips)
@@ -88,7 +90,7 @@ class SearchLoop(EpochLoop):
             alpha_optimizer=step.alpha_optimizer.state,
         )
         self.genotypes, self.mixtures = (Records(directory, name) for name in ("genotypes.jsonl", "mixtures.jsonl"))
-        self._measure_hessian = self._prepared_hessian(alpha_part, source) if config.hessian_every else None
+        self._measure_hessian = self._prepared_hessian(alpha_half, source) if config.hessian_every else None
         self._evaluate = Evaluation(lambda images, seed, mixture: step.supernet(images, mixture, seed=seed))
 
     def checkpoint_bytes(self) -> int:
@@ -195,7 +197,8 @@ class SearchLoop(EpochLoop):
         self._record_architecture(epoch)
         if self._due(self.config.keep_every, epoch - self.first_epoch):
             tracked = {"supernet": self.step.supernet, "architecture": self.step.architecture}
-            Checkpoints(self.directory.kept / f"epoch-{epoch}", **tracked).save(epoch)
+            folder = self.directory.kept / f"epoch-{epoch}"
+            Checkpoints(folder, writes=self.directory.writes, **tracked).save(epoch)
 
     def _record_architecture(self, epoch):
         mixture = {group: shares.tolist() for group, shares in self.space.complete(self.mixture()).items()}

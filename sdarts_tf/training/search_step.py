@@ -9,6 +9,7 @@ import tensorflow as tf
 from sdarts_tf import spaces
 from sdarts_tf.config import SearchConfig
 from sdarts_tf.errors import InputError
+from sdarts_tf.layers.normalization import synchronize
 from sdarts_tf.methods import simplex
 from sdarts_tf.methods.method import Method, parse
 from sdarts_tf.spaces.base import Architecture, SearchSpace
@@ -197,6 +198,8 @@ def build_step(
     )
     if config.drop_path and not space.drops_edges:
         raise InputError(f"--drop_path drops edges of DARTS cells; leave it away with --space={space.name}.")
+    if config.sync_batch_norm:
+        synchronize(supernet)
     operations, edges = space.alpha_shapes(), space.edge_shapes() if method.edge_normalization else {}
     architecture = architecture_class(operations | edges, seed=config.seed)
     weights = [variable.value for variable in supernet.trainable_variables]

@@ -10,8 +10,8 @@ from sdarts_tf.training.search_step import build_step
 PERTURBATIONS = ("darts", "rs", "adv")
 METHODS = [a + b for a in PERTURBATIONS for b in ("", "+second_order", "+pc")] + ["adv+second_order+pc"]
 SUBJECTS = [(s, m) for s in spaces.NAMES for m in METHODS if s != "nasbench201" or "pc" not in m.split("+")]
-# The other spaces differ in their tables only; two replicas are slow to trace.
-QUICK_SPACES_ON_TWO_REPLICAS = ("s2",)
+# The other spaces differ in their tables only, and the other methods in nothing new; two replicas are slow to trace.
+QUICK_ON_TWO_REPLICAS = [("s2", method) for method in ("darts", "rs", "adv", "darts+second_order")]
 QUICK_WITH_PARTIAL_CHANNELS = [("s1", 1)]  # whose edges differ; two ingredients
 
 
@@ -27,10 +27,10 @@ def pytest_generate_tests(metafunc):
 def pytest_collection_modifyitems(items):
     for item in items:  # those of all folders
         names = getattr(item, "fixturenames", ())
-        if {"two_replicas", "space"} <= set(names) and item.callspec.params[
-            "space"
-        ] not in QUICK_SPACES_ON_TWO_REPLICAS:
-            item.add_marker(pytest.mark.slow)
+        if {"two_replicas", "space", "method"} <= set(names):
+            subject = item.callspec.params["space"], item.callspec.params["method"]
+            if subject not in QUICK_ON_TWO_REPLICAS:
+                item.add_marker(pytest.mark.slow)
         if {"method", "space"} <= set(names):
             method, space = item.callspec.params["method"], item.callspec.params["space"]
             if "pc" in method.split("+") and (space, method.count("+")) not in QUICK_WITH_PARTIAL_CHANNELS:
