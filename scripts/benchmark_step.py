@@ -2,8 +2,8 @@
 
 The line holds the sizes, the seconds to the first step (building and tracing included), the median and minimum seconds
 per step, the peak memory in MB, and the number of graph nodes. Warm-up is excluded. With --parts it also holds the
-median seconds of a forward pass in evaluation mode, of the alpha gradient, of one gradient of an attack, and of the
-weight gradient, each alone.
+median seconds of a forward pass in evaluation mode, of the alpha gradient, of one gradient of an attack, of the weight
+gradient, and of the extreme eigenvalues of the alpha Hessian on one batch, each alone.
 
     python scripts/benchmark_step.py --space=s5 --method=adv --batch_size=16 --runs=5 --parts
 """
@@ -30,8 +30,10 @@ def parts(step, batch, runs):
     """Median seconds of the parts of a step."""
     import tensorflow as tf
 
+    from sdarts_tf.training import curvature
     from sdarts_tf.training.objective import Objective
 
+    hessian = curvature.AlphaHessian(step.supernet, step.architecture)
     mixture = step.architecture.mixture()
     attacked = Objective(step.supernet, batch, training=False)
     training = Objective(step.supernet, batch, training=True, record=True)
@@ -42,6 +44,7 @@ def parts(step, batch, runs):
         "alpha_gradient": tf.function(lambda: _touched(training.loss_and_gradient(mixture))),
         "attack_gradient": lambda: _touched(repeated(mixture)),
         "weight_gradient": tf.function(lambda: _touched(training.loss_and_weight_gradient(mixture))),
+        "alpha_hessian": lambda: _touched(curvature.measure(hessian, [(*batch, tf.constant([0, 0]))])),
     }
     return {
         name: round(statistics.median(seconds_of(lambda _, function=function: function(), runs)), 4)

@@ -2,7 +2,8 @@
 
 The line holds the sizes, the seconds to the first step (building and tracing included), the median and minimum seconds
 of a step of the usual length, the median seconds that it takes of all cores, which other work on the machine disturbs
-less, the words per second of the weights' text, and the peak memory in MB. Words are random numbers. The defaults are the official sizes: 300 units and 256 streams in a search, 850 and 64 in a training.
+less, the words per second of the weights' text, and the peak memory in MB. Words are random numbers. The defaults are
+the official sizes: 300 units and 256 streams in a search, 850 and 64 in a training.
 
     python scripts/benchmark_text.py --method=adv
     python scripts/benchmark_text.py --genotype=penn_pgd

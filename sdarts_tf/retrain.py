@@ -13,7 +13,7 @@ from sdarts_tf.data.vocabulary import Vocabulary
 from sdarts_tf.errors import InputError
 from sdarts_tf.genotypes import published
 from sdarts_tf.genotypes.genotype import Genotype
-from sdarts_tf.training import handover, trained_files
+from sdarts_tf.training import cluster, handover, trained_files
 from sdarts_tf.training.run_directory import RunDirectory
 
 
@@ -65,7 +65,8 @@ def retrain(config: RetrainConfig) -> RetrainResult:
         ('last', True)
     """
     config = dataclasses.replace(config, run_dir=handover.run_dir(config))
-    directory = RunDirectory(config.run_dir, trained_files.FOLDER, what="a trained network")
+    processes = cluster.read(config.strategy)
+    directory = RunDirectory(config.run_dir, trained_files.FOLDER, what="a trained network", writes=processes.is_chief)
     if config.resume:
         config = directory.resumed_config(config)
         genotype = Genotype.load(directory.path / "genotype.json")
@@ -74,16 +75,27 @@ def retrain(config: RetrainConfig) -> RetrainResult:
         config = handover.complete(config)
         genotype = published.find(config.genotype)
     handover.check(genotype, config)
-    start = _start_text if handover.family(genotype) == "recurrent" else _start_images
-    loop, test = start(config, genotype, directory)
-    loop.run()
-    figures = loop.test(test)
+    read = _text if handover.family(genotype) == "recurrent" else _images
+    make, data, test = read(config, genotype, directory)
+
+    command_line.quiet_tensorflow()
+    from sdarts_tf.training import runtime, strategy
+
+    runtime.make_reproducible(config.seed)
+    with strategy.together(processes, config.run_dir), strategy.create(config.strategy).scope():
+        loop = make()
+        if not config.resume:
+            files = {"genotype.json": genotype.to_json() + "\n", "data.json": data.to_json()}
+            flags, size = command_line.to_flagfile(config), loop.checkpoint_bytes()
+            directory.create(config, flags, checkpoint_bytes=size, files=files)
+        loop.run()
+        figures = loop.test(test)
     directory.write("result.json", json.dumps(figures, indent=2) + "\n")
     return RetrainResult(directory.run_dir, genotype, **figures)
 
 
-def _start_images(config, genotype, directory):
-    """The loop, its folder being written, and the images to test on."""
+def _images(config, genotype, directory):
+    """What makes the loop once TensorFlow is there, what the data are, and the images to test on."""
     source = sources.get(config.dataset, config.data_dir, config.image_size)
     if config.resume and source.description != DataDescription.load(directory.path / "data.json"):
         raise InputError(f"--data_dir={config.data_dir} has other classes than the run began with; name its folder.")
@@ -91,37 +103,26 @@ def _start_images(config, genotype, directory):
         train = source.load("train", config.data_dir, config.max_examples)
         test = source.load("test", config.data_dir)
 
-    command_line.quiet_tensorflow()
-    from sdarts_tf.training import runtime
-    from sdarts_tf.training.retrain_loop import RetrainLoop
+    def make():
+        from sdarts_tf.training.retrain_loop import RetrainLoop
 
-    runtime.make_reproducible(config.seed)
-    loop = RetrainLoop(config, genotype, source, train, directory)
-    _create(config, genotype, directory, loop, source.description)
-    return loop, test
+        return RetrainLoop(config, genotype, source, train, directory)
+
+    return make, source.description, test
 
 
-def _start_text(config, genotype, directory):
-    """The loop, its folder being written, and the text to test on."""
+def _text(config, genotype, directory):
+    """What makes the loop once TensorFlow is there, what the data are, and the text to test on."""
     corpus = text.read(config.dataset, config.data_dir, config.text_unit, config.max_examples)
     if config.resume and corpus.vocabulary != Vocabulary.load(directory.path / "data.json"):
         raise InputError(f"--data_dir={config.data_dir} has other tokens than the run began with; name its folder.")
 
-    command_line.quiet_tensorflow()
-    from sdarts_tf.training import runtime
-    from sdarts_tf.training.text_retrain import TextRetrainLoop
+    def make():
+        from sdarts_tf.training.text_retrain import TextRetrainLoop
 
-    runtime.make_reproducible(config.seed)
-    loop = TextRetrainLoop(config, genotype, corpus, directory)
-    _create(config, genotype, directory, loop, corpus.vocabulary)
-    return loop, corpus.test
+        return TextRetrainLoop(config, genotype, corpus, directory)
 
-
-def _create(config, genotype, directory, loop, data):
-    if not config.resume:
-        files = {"genotype.json": genotype.to_json() + "\n", "data.json": data.to_json()}
-        flags, size = command_line.to_flagfile(config), loop.checkpoint_bytes()
-        directory.create(config, flags, checkpoint_bytes=size, files=files)
+    return make, corpus.vocabulary, corpus.test
 
 
 def main(config: RetrainConfig) -> None:

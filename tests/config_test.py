@@ -4,10 +4,11 @@ import dataclasses
 import json
 import math
 import re
+import typing
 
 import pytest
 
-from sdarts_tf import command_line
+from sdarts_tf import command_line, spaces
 from sdarts_tf import config as configuration
 from sdarts_tf.config import RetrainConfig, SearchConfig, setting
 from sdarts_tf.errors import InputError
@@ -29,6 +30,7 @@ class Limited:
     high: float = setting(1.0, "help", maximum=2.0)
     both: int | None = setting(3, "help", minimum=2, maximum=4)
     word: str = setting("a", "help", choices=("a", "b"))
+    words: tuple[str, ...] = setting((), "help")
 
     def __post_init__(self):
         configuration.validate(self)
@@ -45,14 +47,14 @@ def test_a_field_has_a_one_line_help_and_a_valid_default(config_class, field):
 @pytest.mark.parametrize("config_class, field", SETTINGS)
 def test_a_field_that_may_be_none_is_none_unless_given(config_class, field):
     """Otherwise a flag file, which leaves None out, could not say None."""
-    if isinstance(None, field.type):
+    if type(None) in typing.get_args(field.type):
         assert field.default is None
 
 
 def test_the_defaults_are_the_papers():
     """Chen & Hsieh, section 5.1, and the official code's arguments."""
     config = SearchConfig().completed()
-    assert (config.epochs, config.batch_size, config.channels, config.cells) == (50, 64, 16, 8)
+    assert (config.epochs, config.batch_size, config.channels, spaces.supernet_cells(config.space)) == (50, 64, 16, 8)
     assert (config.learning_rate, config.min_learning_rate, config.momentum) == (0.025, 0.001, 0.9)
     assert (config.weight_decay, config.gradient_clip) == (3e-4, 5.0)
     assert (config.alpha_learning_rate, config.alpha_weight_decay) == (3e-4, 1e-3)
@@ -100,6 +102,11 @@ def test_limits_are_inclusive_and_one_side_is_open(change):
         ({"both": 1}, "--both=1 is out of range; give a number that is between 2 and 4."),
         ({"both": 5}, "--both=5 is out of range; give a number that is between 2 and 4."),
         ({"word": "c"}, "--word=c is not known; choose from a, b."),
+        (
+            {"words": ("a", "")},
+            "--words has an empty value; write one comma between two values and none at the end.",
+        ),
+        ({"words": ("b", "a", "c", "b", "a")}, "--words has a, b twice; give each value once."),
     ],
 )
 def test_limits(change, message):
@@ -131,7 +138,7 @@ def test_a_limit_is_allowed_and_what_lies_beyond_is_refused(config_class, field,
 
 @pytest.mark.parametrize("config_class, field", SETTINGS)
 def test_no_number_may_be_nan(config_class, field):
-    if isinstance(0.5, field.type):
+    if float in (field.type, *typing.get_args(field.type)):
         with pytest.raises(InputError, match=f"^--{field.name}=nan is out of range; give a number that is "):
             config_class(**{field.name: math.nan})
 
@@ -157,6 +164,11 @@ def test_json_round_trip():
     assert configuration.from_json(SearchConfig, text) == config
     assert list(json.loads(text)) == [field.name for field in FIELDS]
     assert json.loads(text)["max_examples"] is None and json.loads(text)["flip"] is False
+
+
+def test_several_values_survive_json():
+    config = Limited(words=("a", "b,c"))
+    assert configuration.from_json(Limited, configuration.to_json(config)) == config
 
 
 def test_a_missing_saved_setting_has_its_default():

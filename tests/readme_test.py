@@ -14,14 +14,29 @@ import tensorflow as tf
 
 from sdarts_tf import command_line, import_torch
 from sdarts_tf import config as configuration
-from sdarts_tf.config import EvaluateConfig, ExportConfig, ImportConfig, RetrainConfig, SearchConfig
+from sdarts_tf.analyze import analyze
+from sdarts_tf.config import (
+    AnalyzeConfig,
+    DrawConfig,
+    EvaluateConfig,
+    ExportConfig,
+    ImportConfig,
+    ReportConfig,
+    RetrainConfig,
+    SearchConfig,
+    SelectConfig,
+)
 from sdarts_tf.data import sources
+from sdarts_tf.draw import draw
 from sdarts_tf.evaluate import evaluate
 from sdarts_tf.export import check, export
 from sdarts_tf.genotypes import published
+from sdarts_tf.genotypes.genotype import Genotype
 from sdarts_tf.methods import ingredients
+from sdarts_tf.report import report
 from sdarts_tf.retrain import retrain
 from sdarts_tf.search import search
+from sdarts_tf.select import select
 from sdarts_tf.spaces import NAMES
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -51,7 +66,7 @@ def test_the_two_commands_exist_and_are_the_first_block():
 def test_search_commands_run_on_tiny_data(tmp_path, monkeypatch):
     """Every shown search, with its method and space, on generated files where it names a data set."""
     commands = _commands("sdarts_tf.search")
-    assert len(commands) == 4
+    assert len(commands) == 5
     monkeypatch.chdir(tmp_path)
     (tmp_path / "flags").symlink_to(ROOT / "flags")
     random = np.random.RandomState(0)
@@ -63,15 +78,50 @@ def test_search_commands_run_on_tiny_data(tmp_path, monkeypatch):
         if "--resume" not in arguments:
             # The shown sizes take days; the rest is as shown.
             small = [*arguments, *TINY, "--space=s2", f"--data_dir={tmp_path}", f"--run_dir=run{number}"]
+            small += ["--hessian_batches=1"]
             genotype = search(command_line.parse(SearchConfig, small)).genotype
             assert len(genotype.cells["normal"]) == len(genotype.cells["reduce"]) == 8
     resumed = next(arguments for arguments in commands if "--resume" in arguments)
     assert command_line.parse(SearchConfig, resumed).resume
 
 
+def test_analyze_commands(tmp_path, monkeypatch):
+    """On tiny searches with the shown names; the pictures that compare runs are tested elsewhere."""
+    commands = _commands("sdarts_tf.analyze")
+    assert len(commands) == 2
+    monkeypatch.chdir(tmp_path)
+    first = command_line.parse(
+        AnalyzeConfig, [*commands[0], "--batches=1", "--grid=0", "--weight_steps=0", "--draws=1"]
+    )
+    search(command_line.parse(SearchConfig, [f"--run_dir={first.run_dir[0]}", "--dataset=digits", "--space=s2", *TINY]))
+    (analysis,) = analyze(first).values()
+    assert [each["epoch"] for each in analysis["checkpoints"]] == [1]
+    runs = command_line.parse(AnalyzeConfig, commands[1]).run_dir
+    assert runs == ("runs/darts-s3-cifar10-2", *first.run_dir)
+    shutil.copytree(first.run_dir[0], runs[0])
+    shown = [command_line.parse(ReportConfig, arguments) for arguments in _commands("sdarts_tf.report")]
+    assert [config.run_dir for config in shown] == [first.run_dir, runs]
+    pages = [report(config) for config in shown]
+    assert [str(path) for path in pages] == [f"{first.run_dir[0]}/report.html", "comparison.html"]
+    hessian = f"{analysis['checkpoints'][0]['alpha_hessian']['largest']:.4g}"
+    assert all(f"<td>{hessian}</td>" in path.read_text(encoding="utf-8") for path in pages)
+
+
+def test_draw_commands(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shown = [shlex.split(flags) for flags in re.findall(r"`(?:python -m sdarts_tf\.draw )(--.*?)`", README)]
+    folder = pathlib.Path(command_line.parse(DrawConfig, shown[0]).run_dir)
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text("{}")
+    (folder / "genotype.json").write_text(published.get("c10_s2_pgd").to_json())
+    _, (picture, _) = draw(command_line.parse(DrawConfig, shown[0]))
+    assert picture == folder / "genotype.svg" and picture.exists()
+    assert draw(DrawConfig(genotype="c10_s5_pgd"))[0] == published.get("c10_s5_pgd")
+
+
 def test_retrain_commands_run_on_tiny_data(tmp_path, monkeypatch):
     """Every shown training, the first one on what a search of the digits left behind."""
-    commands = _commands("sdarts_tf.retrain")
+    commands = [arguments for arguments in _commands("sdarts_tf.retrain") if "select" not in "".join(arguments)]
     assert len(commands) == 4
     monkeypatch.chdir(tmp_path)
     (tmp_path / "flags").symlink_to(ROOT / "flags")
@@ -85,6 +135,20 @@ def test_retrain_commands_run_on_tiny_data(tmp_path, monkeypatch):
         small += [] if "--run_dir" in "".join(small) else ["--dataset=digits"]
         assert 0 <= retrain(command_line.parse(RetrainConfig, small)).test_accuracy <= 1
     assert command_line.parse(RetrainConfig, commands[3]).batch_size == 1024
+
+
+def test_select_command_and_the_training_of_its_cell(tmp_path, monkeypatch):
+    """As shown, on a tiny search of the digits."""
+    monkeypatch.chdir(tmp_path)
+    (arguments,) = _commands("sdarts_tf.select")
+    config = command_line.parse(SelectConfig, [*arguments, "--interval=1"])
+    settings = {"space": "s2", "dataset": "digits", "channels": 2, "cells": 3, "epochs": 1, "batch_size": 12}
+    search(SearchConfig(run_dir=config.run_dir, max_examples=24, **settings))
+    genotype, _ = select(config)
+    (training,) = [arguments for arguments in _commands("sdarts_tf.retrain") if "select" in "".join(arguments)]
+    training = command_line.parse(RetrainConfig, [*training, *TINY, "--dataset=digits"])
+    assert Genotype.load(training.genotype) == genotype
+    assert 0 <= retrain(training).test_accuracy <= 1
 
 
 def test_search_from_python(tmp_path, monkeypatch, capsys):

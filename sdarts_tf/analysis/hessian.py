@@ -4,14 +4,13 @@ Source: `optimizers/analyze.py` of the official code; Zela et al., "Understandin
 Architecture Search", ICLR 2020, section 4.
 """
 
-import numpy as np
 import tensorflow as tf
 
 from sdarts_tf.spaces.base import Architecture
 from sdarts_tf.training.objective import Objective
 
 
-def alpha_hessian(objective: Objective, architecture: Architecture) -> np.ndarray:
+def alpha_hessian(objective: Objective, architecture: Architecture) -> tf.Tensor:
     """The dense Hessian of a loss by alpha, without any weight-decay term.
 
     Args:
@@ -27,7 +26,7 @@ def alpha_hessian(objective: Objective, architecture: Architecture) -> np.ndarra
         >>> step = build_step(SearchConfig(space="s2", channels=2, cells=3), num_classes=3)
         >>> batch = tf.zeros([2, 8, 8, 3]), tf.constant([0, 1])
         >>> alpha_hessian(Objective(step.supernet, batch, training=False), step.architecture).shape
-        (56, 56)
+        TensorShape([56, 56])
     """
     alpha = {group: tf.convert_to_tensor(variable) for group, variable in architecture.alpha.items()}
 
@@ -42,7 +41,7 @@ def alpha_hessian(objective: Objective, architecture: Architecture) -> np.ndarra
         jacobian = tape.jacobian(flat, alpha, experimental_use_pfor=False)
         return tf.concat([tf.reshape(part, [flat.shape[0], -1]) for part in jacobian.values()], axis=1)
 
-    return rows(alpha).numpy()
+    return rows(alpha)
 
 
 def _flat(groups):

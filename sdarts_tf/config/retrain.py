@@ -132,6 +132,14 @@ class RetrainConfig:
         None, "use only the first examples of the training set; default all", unit="images or tokens", minimum=2
     )
     seed: int = setting(0, "seed of every random draw", minimum=0, maximum=2**31 - 1)
+    strategy: str = setting(
+        "auto",
+        "devices: auto (all GPUs of this machine, else the CPU), multi_worker (all machines of TF_CONFIG), or as named",
+        choices=("auto", "one_device", "mirrored", "multi_worker", "tpu"),
+    )
+    sync_batch_norm: bool = setting(
+        False, "on several devices, batch normalization in training over the whole batch, not over each device's share"
+    )
     checkpoint_seconds: float = setting(300.0, "time between checkpoints inside an epoch", unit="seconds", minimum=0.0)
     jit_compile: bool = setting(False, "compile the step with XLA, for GPU and TPU; many times slower on CPU")
 

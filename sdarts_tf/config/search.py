@@ -19,9 +19,9 @@ class SearchConfig:
         0.3
     """
 
-    method: str = setting("rs", "search method, a sum of ingredients: darts, rs or adv, each also +second_order")
+    method: str = setting("rs", "search method, a sum of ingredients: darts, rs or adv; +second_order, +pc, +pdarts")
     space: str = setting(
-        "s5", "search space: s1, s2, s3, s4, s5, darts (eight candidates), or recurrent (cells for text)"
+        "s5", "search space: s1, s2, s3, s4, s5, darts (eight candidates), nasbench201, or recurrent (cells for text)"
     )
     dataset: str | None = setting(
         "cifar10",
@@ -29,16 +29,27 @@ class SearchConfig:
         recurrent="ptb",
     )
     data_dir: str | None = setting(None, "folder with the data set's files, or a tensorflow-datasets folder")
+    benchmark: str | None = setting(
+        None, "table of a NAS benchmark, .csv or .json; each epoch's genotype is looked up in it, nasbench201 only"
+    )
+    benchmark_dataset: str | None = setting(
+        None, "data set whose accuracies are looked up: cifar10, cifar100 or imagenet16_120; default the search's"
+    )
     run_dir: str | None = setting(
         None, "folder of the run, created if missing; default runs/<method>-<space>-<dataset>-<seed>"
     )
     resume: bool = setting(False, "go on with the run in --run_dir from its last checkpoint")
-    epochs: int = setting(50, "length of the search", unit="epochs", minimum=1)
+    epochs: int = setting(50, "length of the search, with pdarts of each stage", unit="epochs", minimum=1)
     batch_size: int | None = setting(
         64, "global batch size of the weight step and of the alpha step", unit="images", minimum=1, recurrent=256
     )
     channels: int = setting(16, "channels of the first cells", unit="channels", minimum=1)
-    cells: int = setting(8, "cells of the supernet, two of them reduction cells", unit="cells", minimum=3)
+    cells: int | None = setting(
+        None,
+        "cells of the supernet, two of which reduce, default 8; nasbench201: of each of its three stages, default 5",
+        unit="cells",
+        minimum=1,
+    )
     units: int = setting(300, "size of embedding and state, recurrent cells only", unit="units", minimum=1)
     text_unit: str = setting("words", "what a text is made of: words or characters", choices=TEXT_UNITS)
     bptt: int = setting(35, "usual length of a window of text", unit="tokens", minimum=4)
@@ -77,6 +88,9 @@ class SearchConfig:
         3e-4, "step size of Adam on alpha", unit="Adam step size", minimum=0.0, recurrent=0.003
     )
     alpha_weight_decay: float = setting(1e-3, "L2 decay of alpha, added to the gradient", unit="per step", minimum=0.0)
+    alpha_gradient_clip: float | None = setting(
+        None, "largest global norm of alpha's gradient; default any", unit="L2 norm", minimum=0.0
+    )
     epsilon_start: float = setting(
         0.03, "radius of the perturbation in the first epoch", unit="share, 0 to 1", minimum=0.0
     )
@@ -93,6 +107,54 @@ class SearchConfig:
         "evaluation",
         "batch norm inside the attack: evaluation (official: running ones) or training (the batch's, not recorded)",
         choices=("evaluation", "training"),
+    )
+    channel_divisor: int = setting(4, "K: one of K parts of the channels is searched, pc only", minimum=1)
+    edge_normalization: bool = setting(True, "weigh whole edges too, by alpha of their own, pc only")
+    perturb_edges: bool = setting(False, "perturb the weights of edges too, pc only")
+    warmup_epochs: int | None = setting(
+        None,
+        "first epochs, in which alpha does not move; default 0, with pc 30 %, with pdarts 40 % of them",
+        unit="epochs",
+        minimum=0,
+    )
+    max_skips: int | None = setting(
+        None, "largest number of skip connections in a found normal cell; default any, with pdarts 2", minimum=0
+    )
+    stage_cells: str = setting("5,11,17", "cells of the supernet in each stage, in place of --cells, pdarts only")
+    stage_kept: str = setting("5,3", "candidates that an edge keeps after each stage but the last, pdarts only")
+    stage_skip_dropout: str = setting(
+        "0.1,0.4,0.7", "start of the dropout behind skip connections in each stage, pdarts only", unit="0 to 0.99"
+    )
+    hessian_every: int = setting(
+        0,
+        "measure the Hessian of the validation loss by alpha after every so many epochs; 0 never",
+        unit="epochs",
+        minimum=0,
+    )
+    hessian_batches: int = setting(
+        4, "fixed validation batches on which the Hessian is measured", unit="batches", minimum=1
+    )
+    hessian_statistics: str = setting(
+        "training",
+        "batch norm under the Hessian: training (official: the batch's, not recorded) or evaluation (running ones)",
+        choices=("training", "evaluation"),
+    )
+    keep_every: int = setting(
+        0,
+        "keep weights and alpha of every so many epochs, and of the last, for sdarts_tf.analyze; 0 keeps none",
+        unit="epochs",
+        minimum=0,
+    )
+    stop: str | None = setting(
+        None,
+        "end early with an earlier genotype: eigenvalue (R-DARTS, with --hessian_every), or skips:N in the normal cell",
+    )
+    drop_path: float = setting(
+        0.0,
+        "probability of dropping a mixed edge, growing linearly from 0 to this (R-DARTS)",
+        unit="0 to 1",
+        minimum=0.0,
+        maximum=0.99,
     )
     train_share: float = setting(
         0.5,
@@ -112,6 +174,14 @@ class SearchConfig:
         0, "side of the square that cutout blanks; 0 switches it off", unit="pixels", minimum=0
     )
     seed: int = setting(2, "seed of every random draw", minimum=0, maximum=2**31 - 1)
+    strategy: str = setting(
+        "auto",
+        "devices: auto (all GPUs of this machine, else the CPU), multi_worker (all machines of TF_CONFIG), or as named",
+        choices=("auto", "one_device", "mirrored", "multi_worker", "tpu"),
+    )
+    sync_batch_norm: bool = setting(
+        False, "on several devices, batch normalization in training over the whole batch, not over each device's share"
+    )
     checkpoint_seconds: float = setting(300.0, "time between checkpoints inside an epoch", unit="seconds", minimum=0.0)
     jit_compile: bool = setting(False, "compile the step with XLA, for GPU and TPU; many times slower on CPU")
 

@@ -30,6 +30,11 @@ def setting(
     return dataclasses.field(default=None if defaults else default, metadata=metadata | {"defaults": defaults})
 
 
+def default_of(field: dataclasses.Field, family: str):
+    """The default of a field for `"images"` or for `"recurrent"` cells."""
+    return field.metadata["defaults"].get(family, field.default)
+
+
 def complete(config, family: str):
     """The configuration, in which what was left open has the default of its family.
 
@@ -51,6 +56,9 @@ def validate(config) -> None:
         value, limits = getattr(config, field.name), field.metadata
         if value is None:
             continue
+        if isinstance(value, tuple):
+            _validate_texts(field.name, value)
+            continue
         if limits["choices"] and value not in limits["choices"]:
             raise InputError(
                 f"--{field.name}={value} is not known; choose from {', '.join(map(str, limits['choices']))}."
@@ -69,6 +77,14 @@ def validate(config) -> None:
             raise InputError(f"--{field.name}={value} is out of range; give a number that is {bounds}.")
 
 
+def _validate_texts(name, texts):
+    if "" in texts:
+        raise InputError(f"--{name} has an empty value; write one comma between two values and none at the end.")
+    twice = sorted({text for text in texts if texts.count(text) > 1})
+    if twice:
+        raise InputError(f"--{name} has {', '.join(twice)} twice; give each value once.")
+
+
 def to_json(config) -> str:
     """The configuration as indented JSON, field by field."""
     return json.dumps(dataclasses.asdict(config), indent=2) + "\n"
@@ -85,6 +101,8 @@ def from_json(config_class, text: str):
         raise InputError(
             f"The saved configuration has unknown settings {', '.join(unknown)}; it was written by another version."
         )
+    # JSON knows no tuples.
+    record = {name: tuple(value) if isinstance(value, list) else value for name, value in record.items()}
     try:
         return config_class(**record)
     except TypeError as error:  # a text where a number belongs

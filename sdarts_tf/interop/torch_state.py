@@ -15,6 +15,7 @@ from sdarts_tf import spaces
 from sdarts_tf.errors import InputError
 from sdarts_tf.genotypes.genotype import Genotype
 from sdarts_tf.layers import blocks, operations
+from sdarts_tf.spaces import nasbench201, nasbench201_cells
 from sdarts_tf.spaces.recurrent import LanguageModel
 
 
@@ -89,12 +90,21 @@ def entries(model) -> Iterator[Entry]:
         yield from _normalization(model.stem.normalization, ["stem.1"])
     for index, cell in enumerate(model.cells):
         prefix = f"cells.{index}"
+        if isinstance(cell, blocks.ResidualReduction):
+            yield from _residual_reduction(cell, prefix)
+            continue
+        if isinstance(cell, nasbench201.SearchCell):
+            for operation, places in _operations(cell, _nasbench201_place):
+                yield from _operation(operation, [f"{prefix}.edges.{place}" for place in places])
+            continue
         for number, layer in enumerate(cell.preprocess):
             yield from _preprocess(layer, [f"{prefix}.preprocess{number}"])
         for operation, places in _operations(cell):
             yield from _operation(operation, [f"{prefix}._ops.{place}" for place in places])
     if getattr(model, "auxiliary_head", None) is not None:
         yield from _auxiliary_head(model.auxiliary_head)
+    if hasattr(model, "normalization"):
+        yield from _normalization(model.normalization, ["lastact.0"])
     yield from _classifier(model.classifier, "classifier")
 
 
@@ -110,15 +120,31 @@ def _language_model(model):
         yield from _normalization(model.cell.normalization, ["rnns.0.bn"])
 
 
-def _operations(cell):
-    """Pairs of an operation and its places: `edge._ops.candidate` in a supernet, the edge's number in a network."""
+def _supernet_place(row, column):
+    return f"{row}._ops.{column}"
+
+
+def _nasbench201_place(row, column):
+    source, target = nasbench201_cells.EDGES[row]
+    return f"{target}<-{source}.{column}"
+
+
+def _operations(cell, place=_supernet_place):
+    """Pairs of an operation and its places: of edges and candidates in a supernet, the edge's number in a network."""
     if hasattr(cell, "mixed"):
         for mixed in cell.mixed:
             for operation, places in zip(mixed.operations, mixed.places.values(), strict=True):
-                yield operation, [f"{row}._ops.{column}" for row, column in places]
+                yield operation, [place(row, column) for row, column in places]
     else:
         for number, operation in enumerate(cell.operations):
             yield operation, [str(number)]
+
+
+def _residual_reduction(block, prefix):
+    for number, name in enumerate(("conv_a.op", "conv_b.op")):
+        yield Entry(block.kernels[number], (f"{prefix}.{name}.1.weight",), "convolution")
+        yield from _normalization(block.normalizations[number], [f"{prefix}.{name}.2"])
+    yield Entry(block.shortcut_kernel, (f"{prefix}.downsample.1.weight",), "convolution")
 
 
 def _large_image_stem(stem):
@@ -183,6 +209,9 @@ def _operation(operation, prefixes):
             yield _entry(operation.depthwise_kernel, prefixes, "op.1.weight", "depthwise")
             yield _entry(operation.pointwise_kernel, prefixes, "op.2.weight", "convolution")
             yield from _normalization(operation.normalization, [f"{prefix}.op.3" for prefix in prefixes])
+        case operations.NormalConvolution():
+            yield _entry(operation.kernel, prefixes, "op.1.weight", "convolution")
+            yield from _normalization(operation.normalization, [f"{prefix}.op.2" for prefix in prefixes])
         case operations.FactorizedConvolution():
             for number, kernel in enumerate(operation.kernels):
                 yield _entry(kernel, prefixes, f"{number + 1}.weight", "convolution")

@@ -1,10 +1,11 @@
 """The mixture of all candidates on all edges that leave one node."""
 
 import collections
+import functools
 
 import tensorflow as tf
 
-from sdarts_tf.layers import operations
+from sdarts_tf.layers import draws, operations
 from sdarts_tf.layers.base import Layer
 from sdarts_tf.layers.views import Views
 
@@ -20,6 +21,8 @@ class MixedOperation(Layer):
         candidates: edge -> names of its candidates. The keys are the rows of the mixture; within a row the share of
             candidate `c` stands in column `c`.
         stride: 1 or 2, of every edge.
+        dropped_skips: skip connections of stride 1 have a dropout.
+        kinds: name -> layer that takes the place of the one in `operations.OPERATIONS`.
 
     Example:
         >>> mixed = MixedOperation(4, {0: ("none", "skip_connect"), 2: ("none", "skip_connect")})
@@ -29,7 +32,7 @@ class MixedOperation(Layer):
         [((0,), 0.75), ((2,), 0.1)]
     """
 
-    def __init__(self, channels, candidates, *, stride=1, **kwargs):
+    def __init__(self, channels, candidates, *, stride=1, dropped_skips=False, kinds=None, **kwargs):
         super().__init__(**kwargs)
         self.channels, self.rows = channels, tuple(candidates)
         places = collections.defaultdict(list)
@@ -39,29 +42,35 @@ class MixedOperation(Layer):
         # `none` adds nothing to a sum; its share counts because the others of its row are smaller for it.
         places.pop("none", None)
         self.places = dict(places)
+        kinds = dict(kinds or {})
+        if dropped_skips and stride == 1:
+            kinds["skip_connect"] = operations.DroppedIdentity
         self.operations = [
-            operations.build(name, channels, stride=stride, edges=len(where), name=name)
+            kinds.get(name, functools.partial(operations.build, name))(
+                channels, stride=stride, edges=len(where), name=name
+            )
             for name, where in self.places.items()
         ]
 
-    def call(self, x, mixture, training=False, seed=None):
+    def call(self, x, mixture, training=False, seed=None, skip_dropout=None):
         """Applies the mixture.
 
         Args:
             x: the node's output `[N, H, W, C]`.
             mixture: `[rows, candidates]`, of the whole cell.
             training: batch normalization on the batch's statistics.
-            seed: int32 `[2]`, for random candidates.
+            seed: int32 `[2]`, for random candidates and dropout.
+            skip_dropout: rate of the dropout behind skip connections, a scalar tensor; None is no dropout.
 
         Returns:
             Pairs of a tuple of rows and what these edges receive, `[N, H', W', len(rows) * C]`, edge-major. A row may
             be in several pairs; what it receives in all of them adds up.
         """
-        return self.finish(self.prepare(x, training, seed), mixture, training)
+        return self.finish(self.prepare(x, training, seed, skip_dropout), mixture, training)
 
-    def prepare(self, x, training=False, seed=None):
+    def prepare(self, x, training=False, seed=None, skip_dropout=None):
         """The part of `call` that does not depend on the mixture: one map for each operation."""
-        views = Views(x)
+        views = Views(x, skip_dropout=skip_dropout)
         return [operation.prepare(x, views, training, seed) for operation in self.operations]
 
     def finish(self, prepared, mixture, training=False):
@@ -95,6 +104,39 @@ class MixedOperation(Layer):
         shares = tf.gather_nd(mixture, places) * tf.constant(present, mixture.dtype)
         flat = tf.matmul(tf.cast(shares, outputs.dtype), tf.reshape(outputs, [len(shared), -1]))
         return zip(rows, tf.unstack(tf.reshape(flat, [len(rows), -1, *outputs.shape[2:]])), strict=True)
+
+
+class DropEdges:
+    """Drops whole mixed edges of a cell: each map of each image with some probability; the others grow for it.
+
+    Unlike the drop path of a derived network it also drops the identity.
+
+    Args:
+        edges: of the cell.
+        examples: images in the batch.
+        rate: probability of dropping, a scalar tensor, at least 0 and below 1.
+        seed: int32 `[2]`.
+
+    Source: Zela et al., ICLR 2020, section 5.1.
+
+    Example:
+        >>> drop = DropEdges(14, 5, tf.constant(0.5), (0, 3))
+        >>> sorted(set(drop(tf.ones([5, 2, 2, 6]), (0, 4)).numpy().ravel().tolist()))
+        [0.0, 2.0]
+    """
+
+    def __init__(self, edges, examples, rate, seed):
+        kept = 1 - rate
+        # Folded in twice: operations fold their salt into the same seed once.
+        seed = tf.random.fold_in(seed, edges)
+        drawn = draws.of_this_share(tf.random.stateless_uniform, [examples, edges], seed)
+        self._factors = tf.cast(drawn < kept, drawn.dtype) / kept
+
+    def __call__(self, output, rows):
+        """What is left of `[N, H, W, len(rows) * C]`, edge-major."""
+        factors = tf.gather(self._factors, rows, axis=1)
+        factors = tf.repeat(factors, output.shape[-1] // len(rows), axis=1)
+        return output * tf.cast(factors, output.dtype)[:, tf.newaxis, tf.newaxis]
 
 
 class Arrivals:

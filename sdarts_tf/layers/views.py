@@ -16,6 +16,7 @@ class Views:
     Args:
         x: the node's output.
         rectified: relu(x), if the caller has it already.
+        skip_dropout: rate of the dropout behind skip connections, a scalar tensor in 0 to 1, or None.
 
     Example:
         >>> views = Views(tf.constant([[[[-1.0], [2.0]], [[3.0], [-4.0]]]]))
@@ -25,8 +26,8 @@ class Views:
         [0.0, 0.0]
     """
 
-    def __init__(self, x, rectified=None):
-        self.x = x
+    def __init__(self, x, rectified=None, skip_dropout=None):
+        self.x, self.skip_dropout = x, skip_dropout
         if rectified is not None:
             self.rectified = rectified
         self._repeated = {}

@@ -1,41 +1,114 @@
 """What every search space offers, and the architecture variables of a search."""
 
 import abc
+import dataclasses
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from sdarts_tf.errors import InputError
 from sdarts_tf.genotypes.genotype import Genotype
 
 Mixture = dict[str, tf.Tensor]
+
+
+@dataclasses.dataclass(frozen=True)
+class Choices:
+    """What is to be decided in a group of alpha: for each row one candidate, then for each node two of its edges.
+
+    Args:
+        candidates: for each row the candidates among which is chosen, column -> name.
+        nodes: for each node with more than two edges the rows of those that arrive.
+    """
+
+    candidates: tuple[dict[int, str], ...]
+    nodes: tuple[tuple[int, ...], ...] = ()
 
 
 class SearchSpace(abc.ABC):
     """Which candidate operations may sit on which edge of which cell. Concrete spaces are final."""
 
     name: str
+    # Whether its supernets are called with `drop_rate=`, the probability of dropping a mixed edge in training.
+    drops_edges = False
 
     @abc.abstractmethod
     def alpha_shapes(self) -> dict[str, tuple[int, int]]:
         """Group of alpha -> (rows, candidates)."""
 
     @abc.abstractmethod
-    def discretize(self, mixture: dict[str, np.ndarray]) -> Genotype:
-        """The genotype of the strongest edges and operations."""
+    def discretize(self, mixture: dict[str, np.ndarray], *, max_skips: int | None = None) -> Genotype:
+        """The genotype of the strongest edges and operations.
+
+        Args:
+            mixture: the shares, and the weights of edges if they have any.
+            max_skips: largest number of skip connections in the normal cell; None is any.
+
+        Raises:
+            InputError: the space knows no such limit.
+        """
+
+    @abc.abstractmethod
+    def kept(self, genotype: Genotype) -> dict[str, np.ndarray]:
+        """Which shares of a mixture a genotype of this space keeps.
+
+        Returns:
+            Group -> bool `[rows, candidates]`, for every group that a mixture of the space may have.
+        """
+
+    def one_hot(self, mixture: Mixture, genotype: Genotype) -> Mixture:
+        """The mixture, in which every row that has one kept share is that candidate alone; other rows stay mixed."""
+        rounded = {}
+        for group, shares in mixture.items():
+            kept = tf.constant(self.kept(genotype)[group], shares.dtype)
+            rounded[group] = tf.where(tf.reduce_sum(kept, axis=-1, keepdims=True) == 1, kept, shares)
+        return rounded
+
+    def pruned(self, mixture: Mixture, genotype: Genotype) -> Mixture:
+        """The genotype's network inside the supernet: rows without a kept share are zero, the others divided evenly."""
+        rounded = {}
+        for group, shares in mixture.items():
+            kept = tf.constant(self.kept(genotype)[group], shares.dtype)
+            rounded[group] = tf.math.divide_no_nan(kept, tf.reduce_sum(kept, axis=-1, keepdims=True))
+        return rounded
 
 
 class ImageSpace(SearchSpace):
     """A space of cells that classify images."""
 
+    def edge_shapes(self) -> dict[str, tuple[int, int]]:
+        """Group of alpha that weighs whole edges -> (1, edges that arrive at its node); PC-DARTS's edge normalization.
+
+        A supernet weighs its edges where its mixture has these groups, and all by 1 where it has not.
+
+        Raises:
+            InputError: the space knows no edge weights.
+        """
+        raise InputError(f"The space {self.name!r} has no edge weights; leave 'pc' out of --method.")
+
     @abc.abstractmethod
-    def build_supernet(self, num_classes: int, channels: int, cells: int) -> keras.Model:
+    def build_supernet(
+        self,
+        num_classes: int,
+        channels: int,
+        cells: int,
+        *,
+        channel_divisor: int = 1,
+        dropped_skips: bool = False,
+    ) -> keras.Model:
         """The network that holds all candidates.
 
         Args:
             num_classes: number of logits.
             channels: channels of the first cells; even.
             cells: number of cells, at least 3.
+            channel_divisor: K of PC-DARTS: only the first of K parts of the channels passes through the candidates.
+            dropped_skips: skip connections of stride 1 have a dropout in training, as in P-DARTS. The supernet is
+                called with `skip_dropout=`, its rate, then.
+
+        Raises:
+            InputError: the channels cannot be divided, or the space knows no partial channels.
 
         Returns:
             A model called as `supernet(images [N, H, W, 3], mixture, training=False, seed=None, prepared=None)` ->
@@ -74,6 +147,18 @@ class ImageSpace(SearchSpace):
             InputError: the genotype has another kind of cells, an unknown operation, or an impossible edge.
         """
 
+    def choices(self) -> dict[str, "Choices"]:
+        """Group of alpha -> what is to be decided there when a genotype is selected edge by edge.
+
+        Raises:
+            InputError: the space has no such choices.
+        """
+        raise InputError(f"The space {self.name!r} cannot be selected by perturbation; use --select=argmax.")
+
+    def complete(self, mixture: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """The mixture over all candidates of `spaces.rows`: those that a stage of the search has dropped have 0."""
+        return mixture
+
 
 class Architecture(tf.Module):
     """The free architecture variables alpha: one trainable variable per group, apart from every weight.
@@ -96,6 +181,10 @@ class Architecture(tf.Module):
             for index, (group, shape) in enumerate(shapes.items())
         }
 
+    def constrained(self, mixture: Mixture) -> Mixture:
+        """What a mixture, also a perturbed one, is allowed to be: here anything."""
+        return mixture
+
     def mixture(self) -> Mixture:
         """The shares of all candidates: the only softmax over alpha in the package."""
         return self.mixture_and_pullback()[0]
@@ -109,7 +198,7 @@ class Architecture(tf.Module):
         alpha = alpha or {group: tf.convert_to_tensor(variable) for group, variable in self.alpha.items()}
         with tf.GradientTape(persistent=True) as tape:
             tape.watch(alpha)
-            mixture = {group: tf.nn.softmax(values) for group, values in alpha.items()}
+            mixture = self.constrained({group: tf.nn.softmax(values) for group, values in alpha.items()})
 
         def pullback(mixture_gradient: Mixture) -> Mixture:
             return tape.gradient(mixture, alpha, output_gradients=mixture_gradient)

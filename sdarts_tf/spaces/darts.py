@@ -4,16 +4,18 @@ Wiring: Liu et al., "DARTS", ICLR 2019; `sota/cnn/model_search.py` of the offici
 """
 
 import keras
+import numpy as np
 import tensorflow as tf
 
+from sdarts_tf.errors import InputError
 from sdarts_tf.genotypes.genotype import Genotype
 from sdarts_tf.layers.base import Layer
 from sdarts_tf.layers.blocks import Classifier, Stem
-from sdarts_tf.layers.mixed import Arrivals, MixedOperation
-from sdarts_tf.layers.operations import Noise
+from sdarts_tf.layers.mixed import Arrivals, DropEdges, MixedOperation
+from sdarts_tf.layers.operations import DroppedIdentity, Noise
 from sdarts_tf.layers.views import Views
 from sdarts_tf.spaces import discretize
-from sdarts_tf.spaces.base import ImageSpace
+from sdarts_tf.spaces.base import Choices, ImageSpace
 from sdarts_tf.spaces.darts_network import Network, build_preprocess, reduction_cells
 from sdarts_tf.spaces.tables import EDGES, NUM_NODES, OUTPUTS, TABLES
 
@@ -27,51 +29,138 @@ class SearchCell(Layer):
         channels: C; the output is `[N, H', W', 4 C]`.
         reduction: edges from the two inputs have stride 2.
         previous_reduction: the cell before was a reduction cell, so that the older input is twice as large.
+        channel_divisor: K of PC-DARTS: candidates see the first C / K channels of a node; the others bypass them.
+        dropped_skips: skip connections of stride 1 have a dropout, as in P-DARTS.
     """
 
-    def __init__(self, candidates, in_channels, channels, *, reduction, previous_reduction, **kwargs):
+    def __init__(
+        self,
+        candidates,
+        in_channels,
+        channels,
+        *,
+        reduction,
+        previous_reduction,
+        channel_divisor=1,
+        dropped_skips=False,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
+        self.reduction, self.channel_divisor = reduction, channel_divisor
         halve = (previous_reduction, False)
         self.preprocess = [build_preprocess(n, channels, halve=h) for n, h in zip(in_channels, halve, strict=True)]
         self.mixed = []
         for source in range(1 + NUM_NODES):
             rows = {row: candidates[row] for row, (start, _) in enumerate(EDGES) if start == source}
             stride = 2 if reduction and source < 2 else 1
-            self.mixed.append(MixedOperation(channels, rows, stride=stride, name=f"from_node_{source}"))
+            self.mixed.append(
+                MixedOperation(
+                    channels // channel_divisor,
+                    rows,
+                    stride=stride,
+                    dropped_skips=dropped_skips,
+                    name=f"from_node_{source}",
+                )
+            )
 
-    def call(self, older, newer, mixture, training=False, seed=None, prepared=()):
+    def call(
+        self,
+        older,
+        newer,
+        mixture,
+        edge_weights=None,
+        training=False,
+        seed=None,
+        skip_dropout=None,
+        drop_path=None,
+        prepared=(),
+    ):
         """Applies the cell.
 
         Args:
             older, newer: `(x, relu(x))` of the two cells before it.
             mixture: of the cell's kind.
-            training, seed: as the supernet's.
+            edge_weights: `[14]`, by which whole edges are weighed; None is 1 for all.
+            training, seed, skip_dropout: as the supernet's.
+            drop_path: `DropEdges` of the batch; None drops no edge.
             prepared: what `prepare` returned for the first nodes, whose inputs are not read then.
         """
+        if edge_weights is not None:
+            mixture *= edge_weights[:, tf.newaxis]
         prepared = list(prepared)
         for number in range(len(prepared), 2):
-            prepared.append(self.prepare(number, (older, newer)[number], training, seed))
-        arrivals, nodes = Arrivals(), []
+            prepared.append(self.prepare(number, (older, newer)[number], training, seed, skip_dropout))
+        arrivals, bypasses, nodes = Arrivals(), Arrivals(), []
         for source, mixed in enumerate(self.mixed):
             if source in OUTPUTS:
-                nodes.append(arrivals.pop(source))
-                prepared.append(mixed.prepare(nodes[-1], training, seed))
-            for rows, output in mixed.finish(prepared[source], mixture, training):
-                arrivals.add((EDGES[row][1] for row in rows), output)
-        nodes.append(arrivals.pop(OUTPUTS[-1]))
+                nodes.append(self._joined(source, arrivals, bypasses))
+                prepared.append(self._leaving(source, nodes[-1], training, seed, skip_dropout))
+            ready, bypass = prepared[source]
+            for rows, output in mixed.finish(ready, mixture, training):
+                arrivals.add((EDGES[row][1] for row in rows), drop_path(output, rows) if drop_path else output)
+            if bypass is not None:
+                for row, output in _weighed(bypass, mixed.rows, edge_weights):
+                    bypasses.add((EDGES[row][1],), drop_path(output, (row,)) if drop_path else output)
+        nodes.append(self._joined(OUTPUTS[-1], arrivals, bypasses))
         return tf.concat(nodes, axis=-1)
 
-    def prepare(self, number, x, training=False, seed=None):
+    def prepare(self, number, x, training=False, seed=None, skip_dropout=None):
         """What leaves input node `number` before it is weighed; `x` is the pair `(x, relu(x))` of that input."""
         node = self.preprocess[number](x[0], views=Views(*x), training=training)
-        return self.mixed[number].prepare(node, training, seed)
+        return self._leaving(number, node, training, seed, skip_dropout)
+
+    def _leaving(self, source, node, *options):
+        """Of what leaves a node: the candidates' maps, and the channels that bypass them, None if there are none."""
+        mixed = self.mixed[source]
+        if self.channel_divisor == 1:
+            return mixed.prepare(node, *options), None
+        bypass = node[..., mixed.channels :]
+        if self.reduction and source < 2:
+            bypass = tf.nn.max_pool2d(bypass, 2, 2, "VALID")
+        return mixed.prepare(node[..., : mixed.channels], *options), bypass
+
+    def _joined(self, node, arrivals, bypasses):
+        """A node: the sum of all that arrives. Shuffling after the sum is shuffling every edge, and cheaper."""
+        mixed = arrivals.pop(node)
+        if self.channel_divisor == 1:
+            return mixed
+        return shuffle_channels(tf.concat([mixed, bypasses.pop(node)], axis=-1), self.channel_divisor)
+
+
+def _weighed(bypass, rows, edge_weights):
+    """Pairs of a row and what bypasses the mixture on that edge: one matrix product for all edges of a node."""
+    if edge_weights is None:
+        return [(row, bypass) for row in rows]
+    weights = tf.cast(tf.gather(edge_weights, rows), bypass.dtype)
+    maps = tf.matmul(weights[:, tf.newaxis], tf.reshape(bypass, [1, -1]))
+    return zip(rows, tf.unstack(tf.reshape(maps, [len(rows), -1, *bypass.shape[1:]])), strict=True)
+
+
+def shuffle_channels(x, groups):
+    """Reorders the channels of `[N, H, W, C]`: the first of every group, then the second of every group, and so on.
+
+    Source: Xu et al., "PC-DARTS", ICLR 2020; `channel_shuffle` in its `model_search.py`.
+
+    Example:
+        >>> shuffle_channels(tf.reshape(tf.range(6), [1, 1, 1, 6]), 3).numpy().ravel().tolist()
+        [0, 2, 4, 1, 3, 5]
+    """
+    shape = tf.shape(x)
+    grouped = tf.reshape(x, [-1, groups, x.shape[-1] // groups])
+    # A transposition: its gradient is one too, while that of a gather along the last axis is many times slower.
+    return tf.reshape(tf.transpose(grouped, [0, 2, 1]), shape)
 
 
 class Supernet(keras.Model):
     """Stem, cells that mix all candidates, classifier; called as `SearchSpace.build_supernet` says."""
 
-    def __init__(self, table, num_classes, channels, cells, **kwargs):
+    def __init__(self, table, num_classes, channels, cells, *, channel_divisor=1, dropped_skips=False, **kwargs):
         super().__init__(**kwargs)
+        if channels % (2 * channel_divisor if channel_divisor > 1 else 1):
+            raise InputError(
+                f"--channels={channels} cannot be divided for partial channels; choose a multiple of "
+                f"{2 * channel_divisor}."
+            )
         self.stem = Stem(3 * channels)
         self.kinds, self.cells = [], []
         older = newer = 3 * channels
@@ -88,31 +177,55 @@ class Supernet(keras.Model):
                     channels,
                     reduction=reduction,
                     previous_reduction=previous_reduction,
+                    channel_divisor=channel_divisor,
+                    dropped_skips=dropped_skips,
                     name=f"cell_{index}",
                 )
             )
             older, newer = newer, len(OUTPUTS) * channels
             previous_reduction = reduction
         self.classifier = Classifier(newer, num_classes)
-        for salt, layer in enumerate(layer for layer in self._flatten_layers() if isinstance(layer, Noise)):
+        drawing = (layer for layer in self._flatten_layers() if isinstance(layer, (Noise, DroppedIdentity)))
+        for salt, layer in enumerate(drawing):
             layer.salt = salt
         self.built = True
 
-    def call(self, images, mixture, training=False, seed=None, prepared=None):
-        prepared = list(self.prepare(images, training, seed) if prepared is None else prepared)
+    def call(self, images, mixture, training=False, seed=None, prepared=None, skip_dropout=None, drop_rate=None):
+        options = {"training": training, "seed": seed, "skip_dropout": skip_dropout}
+        prepared = list(self.prepare(images, **options) if prepared is None else prepared)
         prepared += [()] * (len(self.cells) - len(prepared))
         older = newer = None
-        for kind, cell, ready in zip(self.kinds, self.cells, prepared, strict=True):
-            x = cell(older, newer, mixture[kind], training=training, seed=seed, prepared=ready)
+        for number, (kind, cell, ready) in enumerate(zip(self.kinds, self.cells, prepared, strict=True)):
+            weights, drop_path = edge_weights(mixture, kind), None
+            if training and drop_rate is not None:
+                drop_path = DropEdges(len(EDGES), tf.shape(images)[0], drop_rate, tf.random.fold_in(seed, number))
+            x = cell(older, newer, mixture[kind], weights, drop_path=drop_path, prepared=ready, **options)
             # Both cells that read an output share its rectified map.
             older, newer = newer, (x, tf.nn.relu(x))
         return self.classifier(x)
 
-    def prepare(self, images, training=False, seed=None):
+    def prepare(self, images, training=False, seed=None, skip_dropout=None):
+        options = training, seed, skip_dropout
         x = self.stem(images, training=training)
         x = (x, tf.nn.relu(x))
         first, second = self.cells[:2]
-        return [first.prepare(number, x, training, seed) for number in range(2)], [second.prepare(0, x, training, seed)]
+        return [first.prepare(number, x, *options) for number in range(2)], [second.prepare(0, x, *options)]
+
+
+def edge_groups(kind):
+    """The groups of alpha whose softmax weighs the edges of a kind of cell, one group for each node.
+
+    Example:
+        >>> edge_groups("normal")
+        ['normal_edges_to_2', 'normal_edges_to_3', 'normal_edges_to_4', 'normal_edges_to_5']
+    """
+    return [f"{kind}_edges_to_{node}" for node in OUTPUTS]
+
+
+def edge_weights(mixture, kind):
+    """The weights of the 14 edges of a kind of cell, `[14]`, in the order of `EDGES`; None if edges have none."""
+    groups = edge_groups(kind)
+    return tf.concat([mixture[group][0] for group in groups], axis=0) if groups[0] in mixture else None
 
 
 class DartsSpace(ImageSpace):
@@ -120,21 +233,62 @@ class DartsSpace(ImageSpace):
 
     Args:
         name: a key of `TABLES`.
+        table: the candidates of each edge, if they are fewer: kind -> for each of the 14 rows the names.
     """
 
-    def __init__(self, name):
+    drops_edges = True
+
+    def __init__(self, name, table=None):
         self.name = name
-        self.table = TABLES[name]
+        self.table = table or TABLES[name]
 
     def alpha_shapes(self):
         return {kind: (len(rows), len(rows[0])) for kind, rows in self.table.items()}
 
-    def build_supernet(self, num_classes, channels, cells):
-        return Supernet(self.table, num_classes, channels, cells)
+    def edge_shapes(self):
+        return {group: (1, node) for kind in self.table for group, node in zip(edge_groups(kind), OUTPUTS, strict=True)}
+
+    def build_supernet(self, num_classes, channels, cells, *, channel_divisor=1, dropped_skips=False):
+        options = {"channel_divisor": channel_divisor, "dropped_skips": dropped_skips}
+        return Supernet(self.table, num_classes, channels, cells, **options)
 
     def build_network(self, genotype, num_classes, channels, cells, *, auxiliary=False, large_images=False):
         return Network(genotype, num_classes, channels, cells, auxiliary=auxiliary, large_images=large_images)
 
-    def discretize(self, mixture):
-        cells = {kind: discretize.darts_cell(mixture[kind], rows) for kind, rows in self.table.items()}
+    def choices(self):
+        nodes = [tuple(row for row, (_, target) in enumerate(EDGES) if target == node) for node in OUTPUTS]
+        return {
+            kind: Choices(
+                tuple({column: name for column, name in enumerate(names) if name != "none"} for names in rows),
+                tuple(rows_of_node for rows_of_node in nodes if len(rows_of_node) > 2),
+            )
+            for kind, rows in self.table.items()
+        }
+
+    def complete(self, mixture):
+        completed = dict(mixture)
+        for kind, rows in TABLES[self.name].items():
+            completed[kind] = np.zeros([len(rows), len(rows[0])], np.float32)
+            for row, (names, left) in enumerate(zip(rows, self.table[kind], strict=True)):
+                completed[kind][row, [names.index(name) for name in left]] = mixture[kind][row]
+        return completed
+
+    def discretize(self, mixture, *, max_skips=None):
+        cells = {}
+        for kind, rows in self.table.items():
+            weights = edge_weights(mixture, kind)
+            shares = mixture[kind] if weights is None else mixture[kind] * weights.numpy()[:, np.newaxis]
+            limit = max_skips if kind == "normal" else None
+            cells[kind] = discretize.darts_cell(shares, rows, max_skips=limit)
         return Genotype(self.name, cells, dict.fromkeys(cells, OUTPUTS))
+
+    def kept(self, genotype):
+        shapes = self.alpha_shapes() | self.edge_shapes()
+        masks = {group: np.zeros(shape, bool) for group, shape in shapes.items()}
+        for kind, edges in genotype.cells.items():
+            weights = dict(zip(OUTPUTS, edge_groups(kind), strict=True))
+            for edge in edges:
+                row = EDGES.index((edge.source, edge.target))
+                masks[kind][row, self.table[kind][row].index(edge.operation)] = True
+                masks[weights[edge.target]][0, edge.source] = True
+        return masks

@@ -6,6 +6,8 @@ import numpy as np
 
 from sdarts_tf.genotypes.genotype import Edge
 
+SKIP = "skip_connect"
+
 
 def edge_rows(num_inputs: int, num_nodes: int) -> tuple[tuple[int, int], ...]:
     """(source, target) of every row of alpha: sorted by target; every node reads all earlier ones.
@@ -29,6 +31,7 @@ def darts_cell(
     num_inputs: int = 2,
     num_nodes: int = 4,
     edges_per_node: int = 2,
+    max_skips: int | None = None,
 ) -> tuple[Edge, ...]:
     """The cell that DARTS reads off a mixture.
 
@@ -41,6 +44,8 @@ def darts_cell(
         num_inputs: inputs of the cell.
         num_nodes: computed nodes of the cell.
         edges_per_node: edges that a node keeps; a node with fewer keeps all.
+        max_skips: while the cell has more skip connections than this, the weakest of them gets no share and the cell
+            is read off again; None sets no limit. Source: `train_search.py` of P-DARTS.
 
     Returns:
         The kept edges, node after node, each node's strongest edge first.
@@ -61,8 +66,27 @@ def darts_cell(
     mixture = np.asarray(mixture)
     rows = edge_rows(num_inputs, num_nodes)
     _check(mixture, candidates, rows)
+    edges = _strongest_edges(mixture, candidates, rows, edges_per_node)
+    if max_skips is None:
+        return edges
+    columns = {row: list(names).index(SKIP) for row, names in zip(rows, candidates, strict=True) if SKIP in names}
+    mixture = mixture.copy()
+    while True:
+        skips = [(edge.source, edge.target) for edge in edges if edge.operation == SKIP]
+        if len(skips) <= max_skips:
+            return edges
+        places = [(rows.index(row), columns[row]) for row in skips]
+        weakest = min(places, key=lambda place: mixture[place])
+        if not mixture[weakest] > 0:
+            raise ValueError(f"A cell with at most {max_skips} skip connections is not possible; allow more.")
+        mixture[weakest] = 0
+        edges = _strongest_edges(mixture, candidates, rows, edges_per_node)
+
+
+def _strongest_edges(mixture, candidates, rows, edges_per_node):
+    """For each node its strongest edges, each with its strongest candidate."""
     edges: list[Edge] = []
-    for node in range(num_inputs, num_inputs + num_nodes):
+    for node in dict.fromkeys(target for _, target in rows):
         arriving = []
         for shares, names, (source, target) in zip(mixture, candidates, rows, strict=True):
             if target == node:

@@ -7,6 +7,7 @@ Language Models", ICLR 2018, for what is dropped; Press & Wolf, EACL 2017, for t
 import dataclasses
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from sdarts_tf.errors import InputError
@@ -144,12 +145,20 @@ class RecurrentSpace(SearchSpace):
         edges = [(edge.operation, edge.source) for edge in genotype.cells[GROUP]]
         return LanguageModel(vocabulary, RecurrentCell(edges, genotype.outputs[GROUP], units), units, dropout)
 
-    def discretize(self, mixture):
+    def discretize(self, mixture, *, max_skips=None):
+        if max_skips is not None:
+            raise InputError("A recurrent cell has no skip connections to limit; leave --max_skips away.")
         shares = mixture[GROUP]
         cell = discretize.darts_cell(
             shares, [CANDIDATES] * len(EDGES), num_inputs=1, num_nodes=NUM_BLOCKS, edges_per_node=1
         )
         return Genotype(self.name, {GROUP: cell}, {GROUP: OUTPUTS})
+
+    def kept(self, genotype):
+        kept = np.zeros([len(EDGES), len(CANDIDATES)], bool)
+        for edge in genotype.cells[GROUP]:
+            kept[EDGES.index((edge.source, edge.target)), CANDIDATES.index(edge.operation)] = True
+        return {GROUP: kept}
 
 
 def check_cell(genotype: Genotype) -> None:

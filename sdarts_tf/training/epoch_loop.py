@@ -5,11 +5,13 @@ import math
 import time
 from collections.abc import Callable
 
+import rich.console
 import tensorflow as tf
 
 from sdarts_tf.data.augment import Augmentation
 from sdarts_tf.data.sources import Source
 from sdarts_tf.errors import InputError, RunError
+from sdarts_tf.training import replicas
 from sdarts_tf.training.checkpoint import Checkpoints
 from sdarts_tf.training.interruption import Interrupted, Interruption
 from sdarts_tf.training.progress import Progress
@@ -38,7 +40,7 @@ class StepTotals(tf.Module):
 
     def means(self):
         """Loss and accuracy, averaged over the steps so far, and the number of non-finite losses."""
-        sums = {name: float(total) for name, total in self.sums.items()}
+        sums = {name: float(total.numpy()) for name, total in self.sums.items()}
         steps = max(sums["steps"], 1.0)
         return sums["loss"] / steps, sums["accuracy"] / steps, int(sums["non_finite"])
 
@@ -62,14 +64,21 @@ def augmentation(config, source: Source) -> Augmentation:
 class EpochLoop(abc.ABC):
     """Trains from the start or the last checkpoint to the last epoch, so that being stopped changes no number.
 
+    Made and called in the scope of a strategy, it trains on all of its replicas.
+
     Args:
         config: its `epochs`, `seed`, `checkpoint_seconds` and `jit_compile` are read.
         directory: where the run is kept.
         step: called as `step(*batch, seed=, **schedules)`; returns `loss`, `accuracy` and `non_finite`, scalars.
         first_step: function of an epoch, counted from 0 -> number of the steps before it.
         rate: what a step works on, for the progress: a number and what is counted.
-        progress_console: a `rich` console for the progress; default standard error.
+        first_epoch: epochs that an earlier stage of the run has recorded.
+        checkpoints: folder of the checkpoints; default the run's.
+        progress_console: a `rich` console for the progress; default standard error, of the process that writes.
         **tracked: what the step changes, for the checkpoints.
+
+    Raises:
+        InputError: the settings do not fit the number of replicas.
     """
 
     def __init__(
@@ -80,20 +89,28 @@ class EpochLoop(abc.ABC):
         *,
         first_step: Callable[[int], int],
         rate: tuple[float, str],
+        first_epoch: int = 0,
+        checkpoints=None,
         progress_console=None,
         **tracked,
     ):
         self.config, self.directory, self.step = config, directory, step
-        self.first_step, self._rate = first_step, rate
-        self._console = progress_console
+        self.first_step, self._rate, self.first_epoch = first_step, rate, first_epoch
+        self._console = progress_console or rich.console.Console(
+            stderr=True, highlight=False, quiet=not directory.writes
+        )
+        if config.jit_compile and replicas.count() > 1:
+            raise InputError("--jit_compile serves one device; leave it away, or add --strategy=one_device.")
+        self._shared_signal = replicas.SharedSignal()
         self.totals = StepTotals()
         # Steps taken, epochs recorded, and seconds spent in the present epoch before this process began.
         self.position = tf.Variable(0, dtype=tf.int64, trainable=False)
         self.epochs_done = tf.Variable(0, dtype=tf.int64, trainable=False)
         self.seconds = tf.Variable(0.0, trainable=False)
         self.checkpoints = Checkpoints(
-            directory.checkpoints,
+            checkpoints or directory.checkpoints,
             seconds=config.checkpoint_seconds,
+            writes=directory.writes,
             totals=self.totals,
             position=self.position,
             epochs_done=self.epochs_done,
@@ -105,7 +122,7 @@ class EpochLoop(abc.ABC):
 
     @abc.abstractmethod
     def _batches(self, start, stop):
-        """What the steps `start` to `stop - 1` are called with, a tuple for each."""
+        """What the steps `start` to `stop - 1` are called with, a tuple for each; this process's part of it."""
 
     @abc.abstractmethod
     def _schedules(self, epoch) -> dict[str, float]:
@@ -123,14 +140,18 @@ class EpochLoop(abc.ABC):
     def _keep(self, record):
         """Writes what an epoch leaves behind beside its figures; may be repeated after a restart."""
 
+    @abc.abstractmethod
+    def _reason_to_end(self) -> str | None:
+        """Why what has been recorded ends the run here, in one line; None as long as it goes on."""
+
     def restore(self) -> int:
-        """Goes back to the last checkpoint, if there is one; returns the number of finished epochs.
+        """Goes back to the last checkpoint, if there is one; returns the number of finished epochs of the run.
 
         Raises:
             InputError: the checkpoint cannot be restored.
         """
         self.checkpoints.restore()
-        epochs_done = int(self.epochs_done.numpy())
+        epochs_done = self.first_epoch + int(self.epochs_done.numpy())
         self.metrics.keep_until(epochs_done)
         return epochs_done
 
@@ -141,16 +162,27 @@ class EpochLoop(abc.ABC):
             Interrupted: after SIGINT or SIGTERM; the state is saved.
             RunError: the loss is not finite any more, or the disk is full.
         """
-        log = self.directory.path / "log.txt"
+        log = self.directory.path / "log.txt" if self.directory.writes else None
         total_steps = self.first_step(self.config.epochs)
         with (
             Interruption() as interruption,
             Progress(total_steps, *self._rate, log=log, console=self._console) as progress,
-            tf.summary.create_file_writer(str(self.directory.events)).as_default(),
+            self._events().as_default(),
         ):
+            reason = self._reason_to_end()
             for epoch in range(int(self.epochs_done.numpy()), self.config.epochs):
+                if reason is not None:
+                    break
                 self._train_epoch(epoch, progress, interruption)
                 self._finish_epoch(epoch, progress)
+                reason = self._reason_to_end()
+            if reason is not None:
+                progress.line(reason)
+
+    def _events(self):
+        if self.directory.writes:
+            return tf.summary.create_file_writer(str(self.directory.events))
+        return tf.summary.create_noop_writer()
 
     def _train_epoch(self, epoch, progress, interruption):
         """Takes the steps of one epoch that have not been taken yet."""
@@ -160,14 +192,15 @@ class EpochLoop(abc.ABC):
         progress.start_epoch(f"epoch {epoch + 1}/{self.config.epochs}", stop - start, done)
         schedules = {name: tf.constant(value, tf.float32) for name, value in self._schedules(epoch).items()}
         for batch in self._batches(start + done, stop):
-            position = self._train_step(batch, schedules)
+            position = self._train_step(replicas.per_replica(batch), schedules)
             done += 1
-            if interruption.signal_number is not None:
+            signal_number = self._shared_signal(interruption.signal_number)
+            if signal_number is not None:
                 self._save(int(position))
                 raise Interrupted(
                     f"Stopped after step {int(position)}, state saved; "
                     f"go on with --resume --run_dir={self.directory.run_dir}",
-                    interruption.signal_number,
+                    signal_number,
                 )
             progress.step(done, start + done, self._figures(epoch) if progress.due() else None)
             if self.checkpoints.due():
@@ -176,7 +209,8 @@ class EpochLoop(abc.ABC):
     def _step_and_add(self, batch, schedules):
         seed = tf.stack([tf.constant(self.config.seed, tf.int32), tf.cast(self.position, tf.int32)])
         self.totals.add(self.step(*batch, seed=tf.random.fold_in(seed, _STEP_KEY), **schedules))
-        return self.position.assign_add(1)
+        self.position.assign_add(1)
+        return tf.identity(self.position)
 
     def _figures(self, epoch):
         """What is shown inside an epoch."""
@@ -193,7 +227,7 @@ class EpochLoop(abc.ABC):
         record = {**self._record(epoch), "non_finite_losses": self.totals.means()[2], "seconds": self._elapsed()}
         self.metrics.append(record)
         for name, value in record.items():
-            tf.summary.scalar(name, value, step=epoch + 1)
+            tf.summary.scalar(name, value, step=self.first_epoch + epoch + 1)
         self._keep(record)
         self.totals.reset()
         self.seconds.assign(0.0)
@@ -203,7 +237,7 @@ class EpochLoop(abc.ABC):
         progress.line("  ".join([f"epoch {epoch + 1}/{self.config.epochs}", *_described(record)]))
 
     def _elapsed(self):
-        return float(self.seconds) + time.monotonic() - self._epoch_began
+        return float(self.seconds.numpy()) + time.monotonic() - self._epoch_began
 
     def _save(self, number):
         self.seconds.assign(self._elapsed())
@@ -221,6 +255,9 @@ _SHOWN = {
     "valid_top5": "top-5 {:.1%}",
     "epsilon": "epsilon {:.3f}",
     "skip_connections": "skips {}",
+    "true_test_accuracy": "true test accuracy {:.2%}",
+    "hessian_norm": "Hessian {:.4f}",
+    "hessian_spread": "spread {:.4f}",
     "seconds": "{:.1f} s",
 }
 

@@ -1,10 +1,12 @@
-"""The loss on a batch and its gradients: the one place where the mathematics meets `tf.distribute`."""
+"""The loss on a batch and its gradients."""
 
 import dataclasses
 from typing import Any
 
 import keras
 import tensorflow as tf
+
+from sdarts_tf.training.replicas import mean_over_replicas
 
 
 def cross_entropy(labels, logits, smoothing=0.0):
@@ -25,13 +27,6 @@ def cross_entropy(labels, logits, smoothing=0.0):
 def correct_share(labels, logits):
     """Share of the examples whose largest logit is their label's."""
     return tf.reduce_mean(tf.cast(tf.equal(tf.argmax(logits, -1, output_type=labels.dtype), labels), tf.float32))
-
-
-def mean_over_replicas(function, args):
-    """The values of `function(*args)`, computed by every replica on its share of the batch and averaged."""
-    strategy = tf.distribute.get_strategy()
-    values = strategy.run(function, args=args)
-    return tf.nest.map_structure(lambda value: strategy.reduce("MEAN", value, axis=None), values)
 
 
 def stateless(model, weights=None):
@@ -55,6 +50,8 @@ class Objective:
         training: batch normalization on the batch's statistics.
         record: whether training also moves the running statistics.
         seed: int32 `[2]`, of random candidates; the same seed gives the same draws.
+        skip_dropout: rate of the dropout behind skip connections in training, a scalar tensor; None is no dropout.
+        drop_rate: probability of dropping a mixed edge in training, a scalar tensor; None drops none.
         prepared: what the supernet prepared for this batch, if that is known; see `repeated`.
     """
 
@@ -63,6 +60,8 @@ class Objective:
     training: bool
     record: bool = False
     seed: tf.Tensor | None = None
+    skip_dropout: tf.Tensor | None = None
+    drop_rate: tf.Tensor | None = None
     prepared: Any = None
 
     step_share = 1.0  # a full step of the weights is taken on every batch
@@ -95,7 +94,8 @@ class Objective:
                 loss, _ = self._loss_and_correct(images, labels, mixture, prepared=prepared)
             return loss, tape.gradient(loss, mixture)
 
-        return mean_over_replicas(on_replica, self.batch if self.prepared is None else (*self.batch, self.prepared))
+        args = self.batch if self.prepared is None else (*self.batch, self.prepared)
+        return mean_over_replicas(on_replica, args, self._moved)
 
     def loss_and_gradients(self, weights, mixture):
         """The loss at any weights, and its gradients by them and by the mixture. Changes nothing.
@@ -124,7 +124,43 @@ class Objective:
                 loss, accuracy = self._loss_and_correct(images, labels, mixture)
             return loss, tape.gradient(loss, weights), accuracy
 
+        return mean_over_replicas(on_replica, self.batch, self._moved)
+
+    @property
+    def _moved(self):
+        """The statistics that a call moves."""
+        return self.supernet.non_trainable_variables if self.record else ()
+
+    def loss_and_accuracy(self, mixture):
+        """The loss and the share of correct answers, scalars."""
+
+        def on_replica(images, labels):
+            return self._loss_and_correct(images, labels, mixture)
+
         return mean_over_replicas(on_replica, self.batch)
+
+    def hessian_product(self, at, direction, arguments):
+        """The Hessian of the loss times a direction, exactly, by differentiating twice. Changes nothing.
+
+        Args:
+            at: a nest of tensors, the point at which the loss is differentiated.
+            direction: shaped like `at`.
+            arguments: function of `at` -> `mixture`, and `weights` unless they are the supernet's own, as a dict.
+
+        Returns:
+            Shaped like `at`.
+        """
+
+        def on_replica(images, labels, prepared=None):
+            with tf.GradientTape(watch_accessed_variables=False) as outer:
+                outer.watch(at)
+                with tf.GradientTape(watch_accessed_variables=False) as inner:
+                    inner.watch(at)
+                    loss, _ = self._loss_and_correct(images, labels, prepared=prepared, **arguments(at))
+                gradient = inner.gradient(loss, at)
+            return outer.gradient(gradient, at, output_gradients=direction)
+
+        return mean_over_replicas(on_replica, self.batch if self.prepared is None else (*self.batch, self.prepared))
 
     def _loss_and_correct(self, images, labels, mixture, weights=None, prepared=None):
         logits = self.logits(images, mixture, weights, prepared)
@@ -133,6 +169,8 @@ class Objective:
     def logits(self, images, mixture, weights=None, prepared=None):
         """The supernet's answer to `images`; at `weights`, if given, and without side effects then."""
         options = {"training": self.training, "seed": self.seed, "prepared": prepared}
+        rates = {"skip_dropout": self.skip_dropout, "drop_rate": self.drop_rate}
+        options |= {name: rate for name, rate in rates.items() if rate is not None}
         return self._call(self.supernet, images, mixture, weights=weights, **options)
 
     def _call(self, function, *args, weights=None, **options):

@@ -76,7 +76,7 @@ class Adam:
 
     Args:
         variables: list of `tf.Variable`.
-        learning_rate: step size.
+        learning_rate: step size, unless `apply` gets another.
         betas: decay of the first and second moment.
         weight_decay: L2 decay, added to the gradient.
         epsilon: added to the root of the second moment; PyTorch's 1e-8, not Keras's 1e-7.
@@ -93,8 +93,9 @@ class Adam:
         """What a checkpoint must hold; the variables themselves belong to the model."""
         return {"step": self.step, "first": self.first, "second": self.second}
 
-    def apply(self, gradients):
+    def apply(self, gradients, learning_rate=None):
         """Moves the variables by one step."""
+        learning_rate = self.learning_rate if learning_rate is None else learning_rate
         self.step.assign_add(1)
         step = tf.cast(self.step, tf.float32)
         beta1, beta2 = self.betas
@@ -105,7 +106,7 @@ class Adam:
             m = first.assign(beta1 * first + (1 - beta1) * gradient)
             v = second.assign(beta2 * second + (1 - beta2) * tf.square(gradient))
             denominator = tf.sqrt(v / corrections[1]) + self.epsilon
-            variable.assign_sub(self.learning_rate * (m / corrections[0]) / denominator)
+            variable.assign_sub(learning_rate * (m / corrections[0]) / denominator)
 
         for variable, *state in zip(self._variables, self.first, self.second, gradients, strict=True):
             _update(variable, update, *state)

@@ -10,11 +10,13 @@ from sdarts_tf.data.sources import Examples, Source
 from sdarts_tf.data.streams import Stream, sweep
 from sdarts_tf.errors import InputError
 from sdarts_tf.genotypes.genotype import Genotype
+from sdarts_tf.layers.normalization import synchronize
 from sdarts_tf.methods import schedules
 from sdarts_tf.training import trained_network
 from sdarts_tf.training.epoch_loop import EpochLoop, augmentation
 from sdarts_tf.training.evaluate import Evaluation
 from sdarts_tf.training.optimizers import SGD
+from sdarts_tf.training.replicas import local_part
 from sdarts_tf.training.retrain_step import RetrainStep
 from sdarts_tf.training.run_directory import RunDirectory
 
@@ -48,9 +50,12 @@ class RetrainLoop(EpochLoop):
         train, self._held_out = _hold_out(examples, config.valid_share)
         if isinstance(train, FileExamples):
             train = train.distorted(Distortion(config.min_crop_area, config.color_jitter))
-        options = {"seed": config.seed, "purpose": "training"}
+        self._part = local_part(config.batch_size)
+        options = {"seed": config.seed, "purpose": "training", "part": self._part}
         self.train_stream = Stream(train, config.batch_size, augmentation(config, source), **options)
         self.network = trained_network.build(genotype, config, source.description)
+        if config.sync_batch_norm:
+            synchronize(self.network)
         weights = [variable.value for variable in self.network.trainable_variables]
         step = RetrainStep(
             self.network,
@@ -98,7 +103,8 @@ class RetrainLoop(EpochLoop):
     def evaluate(self, examples: Examples | FileExamples) -> dict[str, float]:
         """`loss`, `accuracy` and, with more than five classes, `top5` over the examples; shares in 0 to 1."""
         seed = (self.config.seed, 0)
-        figures = self._evaluate(sweep(examples, self.config.batch_size, self._plain, seed=seed), seed=seed)
+        batches = sweep(examples, self.config.batch_size, self._plain, seed=seed, part=self._part)
+        figures = self._evaluate(batches, seed=seed)
         return dict(zip(("loss", "accuracy", "top5"), figures, strict=False))
 
     def test(self, examples: Examples | FileExamples) -> dict:
@@ -126,6 +132,9 @@ class RetrainLoop(EpochLoop):
     def _state_is_finite(self):
         return all(np.isfinite(variable.numpy()).all() for variable in self.network.trainable_variables)
 
+    def _reason_to_end(self):
+        return None
+
     def _record(self, epoch):
         train_loss, train_accuracy, _ = self.totals.means()
         record = {"epoch": epoch + 1, "train_loss": train_loss, "train_accuracy": train_accuracy}
@@ -134,13 +143,14 @@ class RetrainLoop(EpochLoop):
         return record | self._schedules(epoch)
 
     def _keep(self, record):
-        trained_network.save(self.directory.path, "last", self.network, record["epoch"])
+        options = {"network": self.network, "number": record["epoch"], "writes": self.directory.writes}
+        trained_network.save(self.directory.path, "last", **options)
         if self._held_out is None:
             return
         # The record itself is the last line already; among equals the earlier epoch stays.
         best = max(self.metrics.lines, key=lambda line: line["valid_accuracy"])
         if best["epoch"] == record["epoch"]:
-            trained_network.save(self.directory.path, "best", self.network, record["epoch"])
+            trained_network.save(self.directory.path, "best", **options)
 
 
 def learning_rate(config: RetrainConfig, epoch: int) -> float:

@@ -3,8 +3,9 @@
 import keras
 import tensorflow as tf
 
-from sdarts_tf.training.objective import correct_share, cross_entropy, mean_over_replicas
+from sdarts_tf.training.objective import correct_share, cross_entropy
 from sdarts_tf.training.optimizers import SGD, clip_by_global_norm
+from sdarts_tf.training.replicas import mean_over_replicas
 
 
 class RetrainStep:
@@ -50,8 +51,7 @@ class RetrainStep:
         """
 
         def on_replica(images, labels):
-            replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-            options = {"training": True, "drop_rate": drop_rate, "seed": tf.random.fold_in(seed, replica)}
+            options = {"training": True, "drop_rate": drop_rate, "seed": seed}
             weights = [variable.value for variable in self.network.trainable_variables]
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(weights)
@@ -60,7 +60,7 @@ class RetrainStep:
             unread = tf.UnconnectedGradients.ZERO
             return loss, tape.gradient(loss, weights, unconnected_gradients=unread), accuracy
 
-        loss, gradient, accuracy = mean_over_replicas(on_replica, batch)
+        loss, gradient, accuracy = mean_over_replicas(on_replica, batch, self.network.non_trainable_variables)
         gradient, norm = clip_by_global_norm(gradient, self.gradient_clip)
         self.optimizer.apply(gradient, learning_rate)
         non_finite = tf.cast(~tf.math.is_finite(loss), tf.int32)

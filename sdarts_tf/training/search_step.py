@@ -1,15 +1,18 @@
 """One bilevel step: move alpha, find a hard mixture nearby, move the weights there."""
 
 import dataclasses
+from collections.abc import Collection
 
 import keras
 import tensorflow as tf
 
 from sdarts_tf import spaces
 from sdarts_tf.config import SearchConfig
+from sdarts_tf.errors import InputError
+from sdarts_tf.layers.normalization import synchronize
 from sdarts_tf.methods import simplex
 from sdarts_tf.methods.method import Method, parse
-from sdarts_tf.spaces.base import Architecture
+from sdarts_tf.spaces.base import Architecture, SearchSpace
 from sdarts_tf.training.objective import Objective
 from sdarts_tf.training.optimizers import SGD, Adam, clip_by_global_norm
 
@@ -44,13 +47,15 @@ class SearchStep:
     Args:
         supernet: the network of all candidates.
         architecture: the alpha variables.
-        method: what is perturbed, and which hypergradient moves alpha.
+        method: how the mixture is perturbed, and which hypergradient moves alpha.
         weight_optimizer: of the supernet's weights.
         alpha_optimizer: of alpha.
         gradient_clip: largest global norm of the weights' gradient.
+        alpha_gradient_clip: largest global norm of alpha's gradient; None is any.
         attack_training: the attack normalizes by the batch's statistics instead of the running ones.
+        perturbed: the groups of the mixture that are perturbed; None means all.
         objectives: functions that make the `Objective` of a training batch and of a validation batch, called as
-            `objective(supernet, batch, training=, record=, seed=)`.
+            `objective(supernet, batch, training=, record=, seed=)`, and with the rates of dropout where there are any.
     """
 
     def __init__(
@@ -62,16 +67,30 @@ class SearchStep:
         alpha_optimizer: Adam,
         *,
         gradient_clip: float,
+        alpha_gradient_clip: float | None = None,
         attack_training: bool = False,
+        perturbed: Collection[str] | None = None,
         objectives=(Objective, Objective),
     ):
         self.supernet, self.architecture, self.method = supernet, architecture, method
         self.weight_optimizer, self.alpha_optimizer = weight_optimizer, alpha_optimizer
-        self.gradient_clip, self.attack_training = gradient_clip, attack_training
+        self.gradient_clip, self.alpha_gradient_clip = gradient_clip, alpha_gradient_clip
+        self.attack_training = attack_training
+        self.perturbed = tuple(architecture.alpha if perturbed is None else perturbed)
         self._train_objective, self._valid_objective = objectives
         self._non_finite = tf.Variable(0, trainable=False, name="non_finite")
 
-    def __call__(self, train_batch, valid_batch, learning_rate, epsilon, seed) -> dict[str, tf.Tensor]:
+    def __call__(
+        self,
+        train_batch,
+        valid_batch,
+        learning_rate,
+        epsilon,
+        seed,
+        alpha_learning_rate=None,
+        skip_dropout=None,
+        drop_rate=None,
+    ) -> dict[str, tf.Tensor]:
         """Moves alpha and the weights by one step.
 
         Args:
@@ -79,63 +98,88 @@ class SearchStep:
             learning_rate: of the weights, a scalar tensor.
             epsilon: radius of the perturbation, a scalar tensor.
             seed: int32 `[2]`, different at every step.
+            alpha_learning_rate: of alpha, a scalar tensor; where it is 0, the alpha step is left out and its batch not
+                looked at. None means the optimizer's own.
+            skip_dropout: rate of the dropout behind skip connections, a scalar tensor; attacks have none.
+            drop_rate: probability of dropping a mixed edge, a scalar tensor; attacks drop none.
 
         Returns:
             The fields of `StepResult`, by name.
         """
         self._non_finite.assign(0)
         alpha_seed, noise_seed, attack_seed, weight_seed = tf.unstack(tf.random.split(seed, 4))
+        rates = {"skip_dropout": skip_dropout, "drop_rate": drop_rate}
+        training = {"training": True, **{name: rate for name, rate in rates.items() if rate is not None}}
         # Evaluation mode unless asked otherwise; never recorded: an attack must not move batch statistics.
         attacked = self._train_objective(self.supernet, train_batch, training=self.attack_training, seed=attack_seed)
         learning_rate *= attacked.step_share
-        validation_loss = self._move_alpha(train_batch, valid_batch, learning_rate, alpha_seed)
-        hard = self.method.perturbation(
-            self.architecture.mixture(), self._counted(attacked.repeated()), epsilon=epsilon, seed=noise_seed
-        )
-        loss, accuracy, norm = self._move_weights(train_batch, hard, learning_rate, weight_seed)
+
+        def move_alpha():
+            train = self._train_objective(self.supernet, train_batch, seed=alpha_seed, **training)
+            valid = self._valid_objective(self.supernet, valid_batch, record=True, seed=alpha_seed, **training)
+            return self._move_alpha(train, valid, learning_rate, alpha_learning_rate)
+
+        if alpha_learning_rate is None:
+            validation_loss = move_alpha()
+        else:
+            validation_loss = tf.cond(alpha_learning_rate > 0, move_alpha, lambda: tf.constant(0.0))
+        hard = self._perturb(attacked.repeated(), epsilon, noise_seed)
+        train = self._train_objective(self.supernet, train_batch, record=True, seed=weight_seed, **training)
+        loss, accuracy, norm = self._move_weights(train, hard, learning_rate)
         self._count_non_finite(validation_loss)
         self._count_non_finite(loss)
         result = StepResult(loss, accuracy, validation_loss, norm, self._non_finite.read_value())
         return {field.name: getattr(result, field.name) for field in dataclasses.fields(result)}
 
-    def _move_alpha(self, train_batch, valid_batch, learning_rate, seed):
-        train = _TracedOnce(self._train_objective(self.supernet, train_batch, training=True, seed=seed))
-        valid = _TracedOnce(self._valid_objective(self.supernet, valid_batch, training=True, record=True, seed=seed))
+    def _perturb(self, loss_and_gradient, epsilon, seed):
+        """The whole mixture, hard in the groups that are perturbed."""
+        mixture = self.architecture.mixture()
+        clean = {group: mixture[group] for group in self.perturbed}
+
+        def of_the_perturbed(shares):
+            loss, gradient = loss_and_gradient(self.architecture.constrained(mixture | shares))
+            self._count_non_finite(loss)
+            return loss, {group: gradient[group] for group in shares}
+
+        hard = self.method.perturbation(clean, of_the_perturbed, epsilon=epsilon, seed=seed)
+        return self.architecture.constrained(mixture | hard)
+
+    def _move_alpha(self, train, valid, learning_rate, alpha_learning_rate):
         mixture, pullback = self.architecture.mixture_and_pullback()
         loss, gradient = self.method.hypergradient(
-            train,
-            valid,
+            _TracedOnce(train),
+            _TracedOnce(valid),
             [variable.value for variable in self.supernet.trainable_variables],
             mixture,
             learning_rate=learning_rate,
             lookahead=lambda gradients: self.weight_optimizer.lookahead(gradients, learning_rate),
         )
-        self.alpha_optimizer.apply(list(pullback(gradient).values()))
+        gradient = list(pullback(gradient).values())
+        if self.alpha_gradient_clip is not None:
+            gradient, _ = clip_by_global_norm(gradient, self.alpha_gradient_clip)
+        self.alpha_optimizer.apply(gradient, alpha_learning_rate)
         return loss
 
-    def _move_weights(self, train_batch, mixture, learning_rate, seed):
-        objective = self._train_objective(self.supernet, train_batch, training=True, record=True, seed=seed)
-        loss, gradient, accuracy = objective.loss_and_weight_gradient(mixture)
+    def _move_weights(self, train, mixture, learning_rate):
+        loss, gradient, accuracy = train.loss_and_weight_gradient(mixture)
         gradient, norm = clip_by_global_norm(gradient, self.gradient_clip)
         self.weight_optimizer.apply(gradient, learning_rate)
         return loss, accuracy, norm
-
-    def _counted(self, loss_and_gradient):
-        """The same function, counting losses that are not finite."""
-
-        def counted(mixture):
-            loss, gradient = loss_and_gradient(mixture)
-            self._count_non_finite(loss)
-            return loss, gradient
-
-        return counted
 
     def _count_non_finite(self, loss):
         self._non_finite.assign_add(tf.cast(~tf.math.is_finite(loss), tf.int32))
 
 
-def build_step(config: SearchConfig, num_classes: int) -> SearchStep:
+def build_step(
+    config: SearchConfig, num_classes: int, space: SearchSpace | None = None, architecture_class=Architecture
+) -> SearchStep:
     """The networks, optimizers and method of a search for image cells, joined in its step.
+
+    Args:
+        config: the settings.
+        num_classes: of the data.
+        space: default the one that the settings name.
+        architecture_class: `Architecture`, or a kind of it.
 
     Example:
         >>> step = build_step(SearchConfig(space="s2", channels=4, cells=3), num_classes=10)
@@ -143,26 +187,51 @@ def build_step(config: SearchConfig, num_classes: int) -> SearchStep:
         TensorShape([14, 2])
     """
     config = config.completed()
-    supernet = spaces.get(config.space).build_supernet(num_classes, config.channels, config.cells)
-    return join(config, supernet, betas=(0.5, 0.999))
+    space = space or spaces.get(config.space)
+    method = parse_method(config)
+    supernet = space.build_supernet(
+        num_classes,
+        config.channels,
+        spaces.supernet_cells(config.space, config.cells),
+        channel_divisor=method.channel_divisor,
+        dropped_skips=method.dropped_skips,
+    )
+    if config.drop_path and not space.drops_edges:
+        raise InputError(f"--drop_path drops edges of DARTS cells; leave it away with --space={space.name}.")
+    if config.sync_batch_norm:
+        synchronize(supernet)
+    operations, edges = space.alpha_shapes(), space.edge_shapes() if method.edge_normalization else {}
+    architecture = architecture_class(operations | edges, seed=config.seed)
+    perturbed = None if config.perturb_edges else operations
+    return join(config, supernet, architecture, method, betas=(0.5, 0.999), perturbed=perturbed)
 
 
-def join(config: SearchConfig, supernet, *, betas, unrolled_clip=None, objectives=(Objective, Objective)) -> SearchStep:
-    """A supernet, fresh alpha, their optimizers and the method of a search, joined in its step.
+def parse_method(config: SearchConfig, unrolled_clip=None) -> Method:
+    """The method that the settings describe."""
+    return parse(
+        config.method,
+        pgd_steps=config.pgd_steps,
+        project=simplex.PROJECTIONS[config.projection],
+        channel_divisor=config.channel_divisor,
+        edge_normalization=config.edge_normalization,
+        unrolled_clip=unrolled_clip,
+    )
+
+
+def join(config: SearchConfig, supernet, architecture: Architecture, method: Method, *, betas, **options) -> SearchStep:
+    """A supernet, alpha, their optimizers and a method, joined in a step.
 
     Args:
         config: the settings, completed.
-        supernet: of the space `config.space`.
+        supernet, architecture, method: what is joined.
         betas: of Adam on alpha.
-        unrolled_clip, objectives: as `parse` and `SearchStep` say.
+        **options: further ones of `SearchStep`.
     """
-    architecture = Architecture(spaces.get(config.space).alpha_shapes(), seed=config.seed)
     weights = [variable.value for variable in supernet.trainable_variables]
-    project = simplex.PROJECTIONS[config.projection]
     return SearchStep(
         supernet,
         architecture,
-        parse(config.method, pgd_steps=config.pgd_steps, project=project, unrolled_clip=unrolled_clip),
+        method,
         SGD(weights, momentum=config.momentum, weight_decay=config.weight_decay),
         Adam(
             list(architecture.alpha.values()),
@@ -171,6 +240,7 @@ def join(config: SearchConfig, supernet, *, betas, unrolled_clip=None, objective
             weight_decay=config.alpha_weight_decay,
         ),
         gradient_clip=config.gradient_clip,
+        alpha_gradient_clip=config.alpha_gradient_clip,
         attack_training=config.attack_statistics == "training",
-        objectives=objectives,
+        **options,
     )

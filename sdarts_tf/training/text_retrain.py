@@ -15,7 +15,7 @@ from sdarts_tf.data.text import Corpus, Windows
 from sdarts_tf.errors import InputError
 from sdarts_tf.genotypes.genotype import Genotype
 from sdarts_tf.spaces.recurrent import LanguageModel
-from sdarts_tf.training import trained_network
+from sdarts_tf.training import replicas, trained_network
 from sdarts_tf.training.epoch_loop import EpochLoop
 from sdarts_tf.training.optimizers import SGD, Average, clip_by_global_norm
 from sdarts_tf.training.run_directory import RunDirectory
@@ -106,6 +106,8 @@ class TextRetrainLoop(EpochLoop):
         *,
         progress_console=None,
     ):
+        if replicas.count() > 1:
+            raise InputError("Language models are trained on one device; add --strategy=one_device.")
         self._rows = text.parallel(corpus.train, config.batch_size, "The training text")
         self._valid_rows = text.parallel(corpus.valid, EVALUATED_STREAMS, "The validation text")
         self._windows = Windows(len(self._rows), config.bptt, seed=config.seed, spread=_LENGTH_SPREAD)

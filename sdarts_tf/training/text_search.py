@@ -8,8 +8,11 @@ import tensorflow as tf
 from sdarts_tf.config import SearchConfig
 from sdarts_tf.data import text
 from sdarts_tf.data.text import Corpus, Windows
+from sdarts_tf.errors import InputError
+from sdarts_tf.spaces.base import Architecture
 from sdarts_tf.spaces.recurrent import RecurrentSpace, dropout
-from sdarts_tf.training.search_step import SearchStep, join
+from sdarts_tf.training import replicas
+from sdarts_tf.training.search_step import SearchStep, join, parse_method
 from sdarts_tf.training.text_evaluate import TextEvaluation
 from sdarts_tf.training.text_objective import TextObjective
 
@@ -41,8 +44,9 @@ def build_text_step(config: SearchConfig, vocabulary: int) -> tuple[SearchStep, 
         functools.partial(TextObjective, hidden=state, bptt=config.bptt, slowness=config.slowness)
         for state in hidden.values()
     ]
-    options = {"betas": (0.9, 0.999), "unrolled_clip": config.gradient_clip, "objectives": objectives}
-    return join(config, supernet, **options), hidden
+    architecture = Architecture(RecurrentSpace().alpha_shapes(), seed=config.seed)
+    method = parse_method(config, unrolled_clip=config.gradient_clip)
+    return join(config, supernet, architecture, method, betas=(0.9, 0.999), objectives=objectives), hidden
 
 
 class TextTask:
@@ -56,10 +60,12 @@ class TextTask:
         corpus: the texts.
 
     Raises:
-        InputError: a text is too short for so many streams.
+        InputError: a text is too short for so many streams, or there are several devices.
     """
 
     def __init__(self, config: SearchConfig, corpus: Corpus):
+        if replicas.count() > 1:
+            raise InputError("Recurrent cells are searched on one device; add --strategy=one_device.")
         self.config = config
         self.train_rows, self.valid_rows = (
             text.parallel(tokens, config.batch_size, what)
@@ -89,3 +95,6 @@ class TextTask:
         """`valid_loss` in nats per token, `valid_accuracy` in 0 to 1 and `valid_perplexity`, on the text of alpha."""
         loss, accuracy = self._evaluate(text.sweep(self.evaluated_rows, self.config.bptt), mixture)
         return {"valid_loss": loss, "valid_accuracy": accuracy, "valid_perplexity": math.exp(loss)}
+
+    def hessian(self, config):
+        raise InputError("--hessian_every measures image cells; leave it away with --space=recurrent.")

@@ -77,6 +77,9 @@ def load(run_dir, checkpoint: str | None = None) -> TrainedNetwork:
     return TrainedNetwork(network, files)
 
 
-def save(path, name: str, network: keras.Model, number: int) -> None:
-    """Writes the network's weights as checkpoint `name` of the folder `path`; a previous one is replaced."""
-    Checkpoints(pathlib.Path(path) / name, keep=1, network=network).save(number)
+def save(path, name: str, network: keras.Model, number: int, *, writes: bool = True) -> None:
+    """Writes the network's weights as checkpoint `name` of the folder `path`; a previous one is replaced.
+
+    Of several processes all call it and one `writes`.
+    """
+    Checkpoints(pathlib.Path(path) / name, keep=1, writes=writes, network=network).save(number)

@@ -1,11 +1,13 @@
 """What every method must do on every space."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from sdarts_tf.training.checkpoint import Checkpoints
 from sdarts_tf.training.objective import Objective
+from sdarts_tf.training.replicas import per_replica
 
 RATE, SEED = tf.constant(0.025), tf.constant([3, 4])
 
@@ -77,23 +79,48 @@ def test_perturbation(space, perturbation, tiny):
 
 
 def test_two_replicas_equal_one(space, method, tiny, two_replicas):
-    """Two replicas that see the same images do what one does: one loss, one attack, one reduced gradient."""
-    alone = tiny.step(space, method)
+    """With synchronized batch normalization five steps on the same batches end in the same state."""
+    strategies, steps = (tf.distribute.get_strategy(), two_replicas), []
+    for strategy in strategies:
+        keras.utils.set_random_seed(0)
+        with strategy.scope():
+            steps.append(tiny.step(space, method, sync_batch_norm=True))
+    alone, together = steps
+    functions = [tf.function(step) for step in steps]
+    for number in range(5):
+        figures = []
+        for strategy, function in zip(strategies, functions, strict=True):
+            with strategy.scope():
+                batches = [per_replica(tiny.batch(2 * number + half)) for half in range(2)]
+                figures.append(function(*batches, RATE, tf.constant(0.3), SEED + number))
+    for name, value in figures[0].items():
+        np.testing.assert_allclose(figures[1][name], value, rtol=1e-4, atol=1e-6, err_msg=name)
+    for group, mixture in alone.architecture.mixture().items():
+        np.testing.assert_allclose(together.architecture.mixture()[group], mixture, atol=1e-6)
+        np.testing.assert_allclose(
+            together.architecture.alpha[group].numpy(), alone.architecture.alpha[group], atol=1e-6
+        )
+    for ours, one in zip(together.supernet.variables, alone.supernet.variables, strict=True):
+        np.testing.assert_allclose(ours.numpy(), one.numpy(), atol=1e-5)
+        np.testing.assert_array_equal(*(copy.numpy() for copy in two_replicas.experimental_local_results(ours.value)))
+
+
+def test_without_synchronization_statistics_are_the_mean_and_equal_everywhere(tiny, two_replicas):
+    """The stem's running mean moves by a tenth of the mean of both shares' means, on both replicas alike."""
     with two_replicas.scope():
-        together = tiny.step(space, method)
-        for variable, source in zip(together.supernet.variables, alone.supernet.variables, strict=True):
-            variable.assign(source.numpy())
-
-        def per_replica(batch):
-            copies = two_replicas.experimental_distribute_values_from_function
-            return tuple(copies(lambda _, part=part: part) for part in batch)
-
-        arguments = RATE, tf.constant(0.3), SEED
-        figures = tf.function(together)(per_replica(tiny.batch(0)), per_replica(tiny.batch(1)), *arguments)
-    expected = tf.function(alone)(tiny.batch(0), tiny.batch(1), *arguments)
-    for name, value in expected.items():
-        np.testing.assert_allclose(figures[name], value, rtol=1e-4, atol=1e-6, err_msg=name)
-    _assert_same_state(together, alone)
+        step = tiny.step("s2", "adv")
+        batch = tiny.batch(0)
+        objective = Objective(step.supernet, per_replica(batch), training=True, record=True)
+        tf.function(objective.loss_and_weight_gradient)(step.architecture.mixture())
+    stem = step.supernet.stem
+    maps = tf.nn.conv2d(batch[0], stem.kernel.numpy(), 1, "SAME").numpy()
+    np.testing.assert_allclose(stem.normalization.moving_mean.numpy(), 0.1 * maps.mean((0, 1, 2)), atol=1e-6)
+    variances = [maps[half].var((0, 1, 2), ddof=1) for half in (slice(0, 2), slice(2, 4))]
+    expected = 0.9 + 0.1 * (variances[0] + variances[1]) / 2
+    np.testing.assert_allclose(stem.normalization.moving_variance.numpy(), expected, rtol=1e-5)
+    for variable in step.supernet.non_trainable_variables:
+        copies = two_replicas.experimental_local_results(variable.value)
+        np.testing.assert_array_equal(copies[0].numpy(), copies[1].numpy())
 
 
 @pytest.mark.parametrize("settings", [{"attack_statistics": "training"}, {"projection": "exact"}, {"pgd_steps": 2}])
@@ -142,3 +169,52 @@ def test_step_compiles_under_xla(tiny):
     for name, value in expected.items():
         np.testing.assert_allclose(figures[name], value, rtol=1e-4, atol=1e-6, err_msg=name)
     _assert_same_state(compiled, plain)
+
+
+def test_only_operations_are_perturbed_unless_edges_are_asked_for(tiny):
+    """The weights of edges stay clean, and the gradient that the attack follows is that of operations alone."""
+    seen = []
+    for perturb_edges in (False, True):
+        step = tiny.step("s2", "rs+pc", perturb_edges=perturb_edges)
+        clean = step.architecture.mixture()
+        hard = step._perturb(None, tf.constant(0.2), SEED)
+        assert hard.keys() == clean.keys()
+        seen.append({group: np.abs(hard[group] - clean[group]).max() > 0.001 for group in clean})
+    operations = {"normal", "reduce"}
+    assert {group for group, moved in seen[0].items() if moved} == operations
+    assert all(seen[1].values()) and len(seen[1]) == 2 + 8
+
+
+def test_a_step_without_the_alpha_step(tiny):
+    """An alpha learning rate of 0 leaves alpha, its optimizer and its batch alone."""
+    step = tiny.step("s2", "adv+pc")
+    function, optimizer = tf.function(step), step.alpha_optimizer
+    before = _values(step.architecture.alpha.values())
+
+    def take(rate, valid_batch):
+        return function(tiny.batch(0), valid_batch, RATE, tf.constant(0.3), SEED, tf.constant(rate))
+
+    poison = tf.fill([4, 8, 8, 3], np.nan), tiny.batch(1)[1]
+    figures = take(0.0, poison)
+    assert float(figures["validation_loss"]) == 0 and int(figures["non_finite"]) == 0
+    assert int(optimizer.step) == 0
+    for alpha, value in zip(step.architecture.alpha.values(), before, strict=True):
+        np.testing.assert_array_equal(alpha.numpy(), value)
+    assert all(np.isfinite(variable.numpy()).all() for variable in step.supernet.non_trainable_variables)
+    assert float(take(2e-4, tiny.batch(1))["validation_loss"]) > 0
+    for alpha, value in zip(step.architecture.alpha.values(), before, strict=True):
+        # Adam's first step moves an entry by its step size, whatever the gradient.
+        np.testing.assert_allclose(np.abs(alpha.numpy() - value), 2e-4, rtol=0.05)
+    assert function.experimental_get_tracing_count() == 1
+
+
+def test_the_gradient_of_alpha_is_clipped(tiny):
+    """To its limit, whatever its norm was."""
+    moments = []
+    for clip in (None, 1e-6):
+        step = tiny.step("s2", alpha_gradient_clip=clip, alpha_weight_decay=0.0)
+        tf.function(step)(tiny.batch(0), tiny.batch(1), RATE, tf.constant(0.3), SEED)
+        moments.append(np.concatenate([moment.numpy().ravel() for moment in step.alpha_optimizer.first]))
+    # Adam keeps half of the first gradient.
+    assert np.linalg.norm(moments[0]) > 1e-4
+    np.testing.assert_allclose(np.linalg.norm(moments[1]), 0.5e-6, rtol=1e-2)

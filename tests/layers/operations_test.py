@@ -9,6 +9,7 @@ from sdarts_tf.layers import convolutions, operations
 from sdarts_tf.layers.blocks import DropPath, FactorizedReduce
 from sdarts_tf.layers.mixed import Arrivals, MixedOperation
 from sdarts_tf.layers.normalization import BatchNormalization
+from sdarts_tf.layers.views import Views
 
 WITH_WEIGHTS = [name for name in operations.OPERATIONS if name.startswith(("sep", "dil", "conv"))]
 
@@ -211,3 +212,26 @@ def test_drop_path_keeps_the_mean():
 def test_unknown_operation():
     with pytest.raises(InputError, match=r"Unknown operation 'sep_conv_4x4'; choose from avg_pool_3x3, "):
         operations.build("sep_conv_4x4", 4)
+
+
+def test_dropout_behind_skip_connections():
+    """Each edge drops entries of its own and scales up the rest; without a rate, or outside of training, none."""
+    layer = operations.DroppedIdentity(4, edges=3)
+    x = tf.random.stateless_normal([8, 16, 16, 4], (1, 2))
+    plain = tf.concat([x] * 3, axis=-1)
+
+    def prepared(rate, training, seed=(3, 4)):
+        return layer.prepare(x, Views(x, skip_dropout=rate), training, seed).numpy()
+
+    np.testing.assert_array_equal(prepared(None, True), plain)
+    np.testing.assert_array_equal(prepared(tf.constant(0.4), False), plain)
+    dropped = prepared(tf.constant(0.4), True)
+    kept = dropped != 0
+    np.testing.assert_allclose(dropped[kept], plain.numpy()[kept] / 0.6, rtol=1e-6)
+    for edge in np.split(kept, 3, axis=-1):
+        assert edge.mean() == pytest.approx(0.6, abs=0.02)  # 8192 draws: a deviation of 0.0054
+    first, second, _ = np.split(kept, 3, axis=-1)
+    assert (first == second).mean() == pytest.approx(0.6**2 + 0.4**2, abs=0.03)
+    assert (prepared(tf.constant(0.4), True, seed=(3, 5)) != 0).tolist() != kept.tolist()
+    scaled = layer.finish(tf.constant(dropped), tf.repeat([0.5, 1.0, 2.0], 4), True).numpy()
+    np.testing.assert_allclose(scaled, dropped * np.repeat([0.5, 1, 2], 4), rtol=1e-6)

@@ -1,8 +1,8 @@
 """Runs the tests of this folder on every golden file of `--golden-dir`.
 
-A test that has an argument `golden` gets the path of each file that matches its module's `PATTERN`, in turn; it is
-skipped when no file does. What a file holds is told by its keys, so that other folders of the same form run too. The
-fixture `case` reads the file and compares by the tolerances that it gives.
+A test that has an argument `golden` gets the path of each file that matches its module's `PATTERN`, or one of several
+patterns, in turn; it is skipped when no file does. What a file holds is told by its keys, so that other folders of the
+same form run too. The fixture `case` reads the file and compares by the tolerances that it gives.
 """
 
 import collections
@@ -103,7 +103,10 @@ class Case:
 
 def pytest_generate_tests(metafunc):
     if "golden" in metafunc.fixturenames:
-        paths = sorted(metafunc.config.getoption("golden_dir").glob(metafunc.module.PATTERN))
+        patterns = metafunc.module.PATTERN
+        patterns = (patterns,) if isinstance(patterns, str) else patterns
+        folder = metafunc.config.getoption("golden_dir")
+        paths = sorted(path for pattern in patterns for path in folder.glob(pattern))
         paths = [path for path in paths if _is_supported(path)]
         metafunc.parametrize("golden", paths, ids=[path.stem for path in paths])
 

@@ -89,7 +89,7 @@ COMMANDS = [
         steps=45,
         kills=5,
         signals=(signal.SIGTERM, signal.SIGINT),
-        results=("genotype.json", "genotypes.jsonl", "metrics.jsonl"),
+        results=("genotype.json", "genotypes.jsonl", "mixtures.jsonl", "metrics.jsonl"),
     ),
     Command(
         "retrain",

@@ -1,6 +1,7 @@
 """Whole searches on the digits, from Python and from the command line."""
 
 import collections
+import dataclasses
 import json
 import pathlib
 import subprocess
@@ -9,11 +10,12 @@ import sys
 import numpy as np
 import pytest
 
-from sdarts_tf import command_line
+from sdarts_tf import command_line, spaces
 from sdarts_tf.config import RetrainConfig, SearchConfig
 from sdarts_tf.errors import InputError, RunError
 from sdarts_tf.genotypes.genotype import Genotype
 from sdarts_tf.search import search
+from sdarts_tf.training import curvature
 
 ROOT = pathlib.Path(__file__).parents[2]
 TINY = {
@@ -40,7 +42,7 @@ def test_files_of_a_run(run):
     names = {path.name for path in run.run_dir.iterdir()}
     assert names == {
         *("config.json", "run.flags", "genotype.json", "genotype.svg", "genotype.png", "genotypes.jsonl"),
-        *("metrics.jsonl", "checkpoints", "events", "log.txt"),
+        *("mixtures.jsonl", "metrics.jsonl", "checkpoints", "events", "log.txt"),
     }
     assert Genotype.load(run.run_dir / "genotype.json") == run.genotype
     assert list((run.run_dir / "events").glob("events*"))
@@ -66,6 +68,69 @@ def test_genotype_before_training_and_after_every_epoch(run):
     assert skips == [record["skip_connections"] for record in _lines(run.run_dir / "metrics.jsonl")]
 
 
+def test_mixtures_give_the_genotypes(run):
+    mixtures, genotypes = (_lines(run.run_dir / f"{name}.jsonl") for name in ("mixtures", "genotypes"))
+    assert [record["epoch"] for record in mixtures] == [0, 1, 2]
+    for mixture, genotype in zip(mixtures, genotypes, strict=True):
+        shares = {group: np.array(rows) for group, rows in mixture["mixture"].items()}
+        np.testing.assert_allclose([rows.sum(axis=-1) for rows in shares.values()], 1, rtol=1e-6)
+        assert spaces.get("s2").discretize(shares) == Genotype.from_dict(genotype)
+
+
+def test_measuring_the_hessian_disturbs_nothing(run, tmp_path):
+    """Apart from it the run is that without measuring; `tests/analyze_test.py` checks what is measured."""
+    measuring = {"hessian_every": 2, "hessian_batches": 2, "keep_every": 3}
+    config = SearchConfig(method="rs", run_dir=str(tmp_path / "run"), **TINY, **measuring)
+    assert search(config).genotype == run.genotype
+    first, second = _lines(tmp_path / "run" / "metrics.jsonl")
+    measured = {name: second.pop(name) for name in ("hessian_norm", "hessian_spread", "hessian_largest")}
+    assert measured["hessian_norm"] >= measured["hessian_largest"] > 0 and measured["hessian_spread"] > 0
+    for record, plain in zip((first, second), _lines(run.run_dir / "metrics.jsonl"), strict=True):
+        assert {**record, "seconds": 0} == {**plain, "seconds": 0}
+    assert [path.name for path in (tmp_path / "run" / "kept").iterdir()] == ["epoch-2"]
+    assert "Hessian 0." in (tmp_path / "run" / "log.txt").read_text().splitlines()[-1]
+
+
+def test_a_search_that_stops_by_skips_ends_with_the_genotype_before(tmp_path):
+    """The same search without the rule says what must happen; resuming the stopped one changes nothing."""
+    settings = TINY | {"epochs": 5, "alpha_learning_rate": 0.3, "method": "darts"}
+    search(SearchConfig(run_dir=str(tmp_path / "free"), **settings))
+    recorded = [Genotype.from_dict(line) for line in _lines(tmp_path / "free" / "genotypes.jsonl")]
+    skips = [sum(edge.operation == "skip_connect" for edge in genotype.cells["normal"]) for genotype in recorded]
+    # The first epoch with more skips than an earlier one.
+    end = next(epoch for epoch in range(2, 6) if skips[epoch] > min(skips[1:epoch]))
+    back = next(epoch for epoch in range(end - 1, 0, -1) if skips[epoch] < skips[end])
+    config = SearchConfig(run_dir=str(tmp_path / "run"), stop=f"skips:{skips[end]}", **settings)
+    assert search(config).genotype == recorded[back]
+    assert Genotype.load(tmp_path / "run" / "genotype.json") == recorded[back]
+    assert len(_lines(tmp_path / "run" / "metrics.jsonl")) == end
+    line = f"stopped after epoch {end} by --stop=skips:{skips[end]}: back to the genotype of epoch {back}"
+    assert (tmp_path / "run" / "log.txt").read_text().splitlines()[-1] == line
+    assert search(dataclasses.replace(config, resume=True)).genotype == recorded[back]
+    assert len(_lines(tmp_path / "run" / "metrics.jsonl")) == end
+
+
+def test_a_search_that_stops_by_eigenvalue(tmp_path, monkeypatch):
+    """Eigenvalues that grow from epoch 12 on: the averages around the epochs 15 and 11 differ by more than 1.3."""
+    values = iter([1.0] * 12 + [2.0] * 20)
+    monkeypatch.setattr(curvature, "measure", lambda *_: {"hessian_largest": next(values)})
+    settings = TINY | {"epochs": 20, "max_examples": 48, "hessian_batches": 1, "alpha_weight_decay": 0.0}
+    config = SearchConfig(run_dir=str(tmp_path / "run"), stop="eigenvalue", hessian_every=1, **settings)
+    genotype = search(config).genotype
+    # Around 15: all 2; around 11: (1 + 1 + 1 + 1 + 2) / 5. One epoch earlier: 1.8 over 1.
+    assert len(_lines(tmp_path / "run" / "metrics.jsonl")) == 16
+    assert genotype == Genotype.from_dict(_lines(tmp_path / "run" / "genotypes.jsonl")[10])
+
+
+def test_drop_path_begins_at_nothing_and_grows(run, tmp_path):
+    config = SearchConfig(method="rs", run_dir=str(tmp_path / "run"), drop_path=0.6, **TINY)
+    search(config)
+    dropped, plain = (_lines(folder / "metrics.jsonl") for folder in (tmp_path / "run", run.run_dir))
+    assert [record.pop("drop_rate") for record in dropped] == pytest.approx([0.0, 0.6])
+    assert {**dropped[0], "seconds": 0} == {**plain[0], "seconds": 0}
+    assert dropped[1]["train_loss"] != plain[1]["train_loss"]
+
+
 def test_saved_flags_reproduce_the_run(run, tmp_path):
     config = command_line.parse(SearchConfig, [f"--flagfile={run.run_dir}/run.flags", f"--run_dir={tmp_path}/again"])
     again = search(config)
@@ -78,9 +143,13 @@ def test_saved_flags_reproduce_the_run(run, tmp_path):
     ("settings", "message"),
     [
         ({"method": "rs+adv"}, "--method=rs.adv sets the perturbation twice"),
+        ({"stop": "skip:2"}, "--stop=skip:2 is not known; write eigenvalue, or skips:N"),
+        ({"stop": "eigenvalue"}, "--stop=eigenvalue reads the Hessian; add --hessian_every=2"),
+        ({"stop": "skips:2", "method": "pdarts"}, "--stop=skips:2 ends a search, of which pdarts is several"),
         ({"space": "s6"}, "--space=s6 is unknown; choose from s1,"),
         ({"dataset": "mnist"}, "--dataset=mnist is unknown; choose from digits,"),
         ({"batch_size": 51}, "--batch_size=51 is not between 1 and the 50 images"),
+        ({"hessian_every": 1, "hessian_batches": 3}, "3 batches of 24 images are more than the 50 that train alpha"),
         ({"train_share": 0.0}, "--train_share=0.0 of 100 images leaves one of the two parts empty"),
     ],
 )
@@ -110,13 +179,13 @@ def test_a_diverged_search_says_so(tmp_path):
         search(SearchConfig(run_dir=str(tmp_path / "run"), **settings))
 
 
-RETRAINING = ("digits_retrain.flags", "imagenet.flags", "retrain_cifar10.flags")
+RETRAINING = ("retrain", "imagenet", "digits_retrain")
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "flags").glob("*.flags")), ids=lambda path: path.name)
 def test_flag_files_are_valid_and_begin_with_their_figure(path):
     assert path.read_text().startswith("# ")
-    command_line.parse(RetrainConfig if path.name in RETRAINING else SearchConfig, [f"--flagfile={path}"])
+    command_line.parse(RetrainConfig if path.name.startswith(RETRAINING) else SearchConfig, [f"--flagfile={path}"])
 
 
 @pytest.mark.slow
