@@ -96,6 +96,7 @@ def settings(config: Mapping[str, Any], config_class: type[SearchConfig] | type[
     for name, value in config.items():
         field = fields.get(name)
         default = show(name, default_of(field, _family(config))) if field else "?"
+        value = default_of(field, _family(config)) if field and value is None else value
         unit = field.metadata["unit"] if field else ""
         help_line = field.metadata["help"] + (f" [{unit}]" if unit else "") if field else "unknown to this version"
         rows.append([f"--{name}", show(name, value), default, help_line])

@@ -73,6 +73,18 @@ class SearchSpace(abc.ABC):
             rounded[group] = tf.math.divide_no_nan(kept, tf.reduce_sum(kept, axis=-1, keepdims=True))
         return rounded
 
+    def choices(self) -> dict[str, "Choices"]:
+        """Group of alpha -> what is to be decided there when a genotype is selected edge by edge.
+
+        Raises:
+            InputError: the space has no such choices.
+        """
+        raise InputError(f"The space {self.name!r} cannot be selected by perturbation; use --select=argmax.")
+
+    def complete(self, mixture: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """The mixture over all candidates of `spaces.rows`: those that a stage of the search has dropped have 0."""
+        return mixture
+
 
 class ImageSpace(SearchSpace):
     """A space of cells that classify images."""
@@ -146,18 +158,6 @@ class ImageSpace(SearchSpace):
         Raises:
             InputError: the genotype has another kind of cells, an unknown operation, or an impossible edge.
         """
-
-    def choices(self) -> dict[str, "Choices"]:
-        """Group of alpha -> what is to be decided there when a genotype is selected edge by edge.
-
-        Raises:
-            InputError: the space has no such choices.
-        """
-        raise InputError(f"The space {self.name!r} cannot be selected by perturbation; use --select=argmax.")
-
-    def complete(self, mixture: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """The mixture over all candidates of `spaces.rows`: those that a stage of the search has dropped have 0."""
-        return mixture
 
 
 class Architecture(tf.Module):

@@ -101,7 +101,8 @@ class RunDirectory:
                     f"--{field.name}={given} contradicts the run in {self.path}, which was started with {was}; "
                     "leave the flag away to resume, or start another run."
                 )
-        free = {name: getattr(config, name) for name in _FREE_ON_RESUME if getattr(config, name) is not None}
+        names = _FREE_ON_RESUME & {field.name for field in dataclasses.fields(config)}
+        free = {name: getattr(config, name) for name in names if getattr(config, name) is not None}
         return dataclasses.replace(saved, **free)
 
     def _require_space(self, num_bytes):

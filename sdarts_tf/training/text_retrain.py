@@ -180,6 +180,9 @@ class TextRetrainLoop(EpochLoop):
     def _state_is_finite(self):
         return all(np.isfinite(variable.numpy()).all() for variable in self.network.trainable_variables)
 
+    def _reason_to_end(self):
+        return None
+
     def _record(self, epoch):
         train_loss, train_accuracy, _ = self.totals.means()
         averaged = self.average.is_active()
