@@ -259,7 +259,7 @@ def test_table_of_flags_names_everything():
     assert named == {
         "method": set(ingredients.INGREDIENTS),
         "space": set(NAMES),
-        "dataset": {*sources.SOURCES, *text.NAMES} | {"recurrent"},
+        "dataset": {*sources.SOURCES, *text.NAMES},
     }
 
 
