@@ -117,8 +117,8 @@ def search(config: SearchConfig) -> SearchResult:
     command_line.quiet_tensorflow()
     from sdarts_tf.training import runtime, strategy
 
-    runtime.make_reproducible(config.seed)
-
+    if config.family == "images":  # a recurrent cell is a chain of large products, which all threads share
+        runtime.suit_supernets()
     runtime.make_reproducible(config.seed)
     with strategy.together(processes, config.run_dir), strategy.create(config.strategy).scope():
         loop = make()
@@ -141,9 +141,8 @@ def _image_task(config, directory):
         examples = source.load("train", config.data_dir, config.max_examples)
 
     def make():
-        from sdarts_tf.training import runtime, search_stages
+        from sdarts_tf.training import search_stages
 
-        runtime.suit_supernets()
         return search_stages.build(config, source, examples, directory, benchmark)
 
     return make

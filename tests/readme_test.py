@@ -26,7 +26,7 @@ from sdarts_tf.config import (
     SearchConfig,
     SelectConfig,
 )
-from sdarts_tf.data import sources
+from sdarts_tf.data import sources, text
 from sdarts_tf.draw import draw
 from sdarts_tf.evaluate import evaluate
 from sdarts_tf.export import check, export
@@ -48,11 +48,37 @@ def _blocks(language):
     return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
 
 
-def _commands(module):
-    """The arguments of every `python -m MODULE` that the README shows, comments left out."""
-    lines = "\n".join(_blocks("bash")).splitlines()
+def _commands(module, *, texts=False):
+    """The arguments of every `python -m MODULE` that the README shows for images or for texts, comments left out."""
+    blocks = [block for block in _blocks("bash") if ("--space=recurrent" in block) == texts]
+    lines = "\n".join(blocks).splitlines()
     start = f"python -m {module} "
     return [shlex.split(line.removeprefix(start), comments=True) for line in lines if line.startswith(start)]
+
+
+def test_text_commands(tmp_path, monkeypatch):
+    """As shown, from the search to the sampled words, on a small text; the default seed gives the folder its name."""
+    monkeypatch.chdir(tmp_path)
+    for part in ("train", "valid", "test"):
+        for name in (f"ptb.{part}.txt", f"{part}.txt"):
+            (tmp_path / name).write_text("the company said it would\n" * 20)
+    small = ["--units=4", "--batch_size=6", "--epochs=1", f"--data_dir={tmp_path}"]
+
+    def shown(command, config_class, *flags):
+        given = _commands(f"sdarts_tf.{command}", texts=True)
+        return [command_line.parse(config_class, [*arguments, *flags]) for arguments in given]
+
+    (searched,) = [search(config) for config in shown("search", SearchConfig, *small)]
+    trained, _ = [retrain(config) for config in shown("retrain", RetrainConfig, *small)]
+    (evaluated,) = [evaluate(config) for config in shown("evaluate", EvaluateConfig)]
+    assert str(searched.run_dir) == str(trained.run_dir) == "runs/adv-recurrent-ptb-2"
+    assert evaluated.test.perplexity == pytest.approx(trained.test_perplexity, rel=1e-5)
+    (exported,) = [export(config) for config in shown("export", ExportConfig)]
+    assert str(exported) == "exports/ptb/1"
+    (line,) = [line for line in "\n".join(_blocks("bash")).splitlines() if "sample_text" in line]
+    command = [sys.executable, ROOT / line.split()[1], *shlex.split(line)[2:], "--length=3"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.stdout.startswith("the company "), done.stderr
 
 
 def test_the_two_commands_exist_and_are_the_first_block():
@@ -229,8 +255,12 @@ def test_import_command(tmp_path, monkeypatch):
 
 def test_table_of_flags_names_everything():
     rows = dict(re.findall(r"^\| `--(\w+)` \| (.*) \|$", README, re.MULTILINE))
-    named = {flag: set(re.findall(r"`\+?(\w+)`", text)) for flag, text in rows.items()}
-    assert named == {"method": set(ingredients.INGREDIENTS), "space": set(NAMES), "dataset": set(sources.SOURCES)}
+    named = {flag: set(re.findall(r"`\+?(\w+)`", row)) for flag, row in rows.items()}
+    assert named == {
+        "method": set(ingredients.INGREDIENTS),
+        "space": set(NAMES),
+        "dataset": {*sources.SOURCES, *text.NAMES},
+    }
 
 
 @pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\(([\w./]+)\)", README))))

@@ -76,7 +76,9 @@ def test_a_step_moves_all_and_is_traced_once(task):
     step, hidden = task.step, task.tracked["hidden"]
     function = tf.function(step)
     before = state(step, hidden)
-    for number, (train, valid) in enumerate(task.batches(0, task.first_step(1))):
+    # The last windows of both texts are shorter than the others.
+    last = task.first_step(1)
+    for number, (train, valid) in enumerate(task.batches(last - 3, last + 1)):
         figures = function(train, valid, tf.constant(1.0), tf.constant(0.1), tf.constant([0, number]))
         assert float(figures["non_finite"]) == 0
     assert function.experimental_get_tracing_count() == 1
