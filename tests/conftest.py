@@ -20,9 +20,9 @@ def pytest_addoption(parser):
 @pytest.fixture(scope="session")
 def two_replicas():
     """A strategy over two logical CPU devices."""
-    import tensorflow as tf
+    from sdarts_tf.training import strategy
 
-    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    return strategy.create("mirrored")
 
 
 @pytest.fixture(autouse=True)

@@ -69,7 +69,9 @@ class BatchNormalization(Layer):
     def _normalize_together(self, x, scale, offset, replica):
         """Normalizes by the statistics of all replicas' shares, which are equally large; one message each way."""
         full = tf.cast(x, self.variable_dtype)
-        mean, variance = tf.nn.moments(full, [0, 1, 2])
+        mean = tf.reduce_mean(full, [0, 1, 2])
+        # Not tf.nn.moments, which stops a gradient that the second derivative needs.
+        variance = tf.reduce_mean((full - mean) ** 2, [0, 1, 2])
         # Seen from the running mean, which all replicas share: differences of large squares would lose digits.
         origin = tf.convert_to_tensor(self.moving_mean.value)
         distance = mean - origin

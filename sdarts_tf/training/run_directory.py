@@ -94,15 +94,16 @@ class RunDirectory:
             raise InputError(
                 f"--run_dir={self.run_dir} holds no run to resume; leave --resume away to start one."
             ) from error
+        free = {}
         for field in dataclasses.fields(config):
             given, was = getattr(config, field.name), getattr(saved, field.name)
-            if field.name not in _FREE_ON_RESUME and given not in (was, field.default):
+            if field.name in _FREE_ON_RESUME:
+                free |= {} if given is None else {field.name: given}
+            elif given not in (was, field.default):
                 raise InputError(
                     f"--{field.name}={given} contradicts the run in {self.path}, which was started with {was}; "
                     "leave the flag away to resume, or start another run."
                 )
-        names = _FREE_ON_RESUME & {field.name for field in dataclasses.fields(config)}
-        free = {name: getattr(config, name) for name in names if getattr(config, name) is not None}
         return dataclasses.replace(saved, **free)
 
     def _require_space(self, num_bytes):

@@ -2,6 +2,7 @@
 
 import contextlib
 import faulthandler
+import functools
 import os
 
 import tensorflow as tf
@@ -41,15 +42,25 @@ def create(name: str) -> tf.distribute.Strategy:
 
 
 def _auto():
-    gpus = tf.config.list_logical_devices("GPU")
-    return tf.distribute.MirroredStrategy() if len(gpus) > 1 else tf.distribute.get_strategy()
+    gpus = _names("GPU")
+    return _mirror(gpus) if len(gpus) > 1 else tf.distribute.get_strategy()
 
 
 def _mirrored():
-    kind = "GPU" if tf.config.list_logical_devices("GPU") else "CPU"
-    devices = [device.name for device in tf.config.list_logical_devices(kind)]
+    devices = _names("GPU") or _names("CPU")
     if len(devices) == 1:
         raise InputError(f"--strategy=mirrored found one device, {devices[0]}, and needs several; use --strategy=auto.")
+    return _mirror(devices)
+
+
+def _names(kind):
+    return tuple(device.name for device in tf.config.list_logical_devices(kind))
+
+
+@functools.cache
+def _mirror(devices):
+    # One for all runs of a process: a second one on the same devices would number its collectives as the first did,
+    # and TensorFlow would take them for the same ones.
     return tf.distribute.MirroredStrategy(devices)
 
 

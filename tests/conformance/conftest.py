@@ -11,7 +11,7 @@ PERTURBATIONS = ("darts", "rs", "adv")
 METHODS = [a + b for a in PERTURBATIONS for b in ("", "+second_order", "+pc")] + ["adv+second_order+pc"]
 SUBJECTS = [(s, m) for s in spaces.IMAGE_NAMES for m in METHODS if s != "nasbench201" or "pc" not in m.split("+")]
 # The other spaces differ in their tables only, and the other methods in nothing new; two replicas are slow to trace.
-QUICK_ON_TWO_REPLICAS = [("s2", method) for method in ("darts", "rs", "adv", "darts+second_order")]
+QUICK_ON_TWO_REPLICAS = [("s2", method) for method in ("rs", "adv")]
 QUICK_WITH_PARTIAL_CHANNELS = [("s1", 1)]  # whose edges differ; two ingredients
 
 

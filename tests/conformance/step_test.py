@@ -6,8 +6,8 @@ import pytest
 import tensorflow as tf
 
 from sdarts_tf.training.checkpoint import Checkpoints
-from sdarts_tf.training.objective import Objective
-from sdarts_tf.training.replicas import per_replica
+from sdarts_tf.training.objective import Objective, cross_entropy
+from sdarts_tf.training.replicas import mean_over_replicas, per_replica
 
 RATE, SEED = tf.constant(0.025), tf.constant([3, 4])
 
@@ -218,3 +218,28 @@ def test_the_gradient_of_alpha_is_clipped(tiny):
     # Adam keeps half of the first gradient.
     assert np.linalg.norm(moments[0]) > 1e-4
     np.testing.assert_allclose(np.linalg.norm(moments[1]), 0.5e-6, rtol=1e-2)
+
+
+@pytest.mark.slow
+def test_the_work_of_a_replica_compiles_under_xla(tiny, two_replicas):
+    """As on a TPU, each replica runs one program on its share, and only the reduction lies outside."""
+    with two_replicas.scope():
+        step = tiny.step("s2")
+        mixture, batch = step.architecture.mixture(), per_replica(tiny.batch(0))
+
+        def loss_and_gradient(images, labels):
+            weights = [variable.value for variable in step.supernet.trainable_variables]
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(weights)
+                losses = cross_entropy(labels, step.supernet(images, mixture, training=False))
+                loss = tf.reduce_mean(losses)
+            return loss, tape.gradient(loss, weights)
+
+        expected, figures = (
+            tf.function(lambda function=function: mean_over_replicas(function, batch))()
+            for function in (loss_and_gradient, tf.function(loss_and_gradient, jit_compile=True))
+        )
+    np.testing.assert_allclose(figures[0], expected[0], rtol=1e-5)
+    for ours, plain in zip(figures[1], expected[1], strict=True):
+        np.testing.assert_allclose(ours, plain, rtol=1e-3, atol=1e-5)
+    assert max(np.abs(gradient).max() for gradient in expected[1]) > 1e-2

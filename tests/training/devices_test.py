@@ -60,6 +60,7 @@ def test_a_search_goes_from_one_device_to_two_and_back(tmp_path, stops_after_eve
                 assert record[figure] == pytest.approx(expected[figure], abs=1e-5), figure
 
 
+@pytest.mark.slow
 def test_a_training_with_dropped_paths_is_that_of_one_device(tmp_path):
     """Both replicas together drop what one device drops; accuracies come out equal, losses up to rounding."""
     settings = TINY | {"genotype": "c10_s4_pgd", "epochs": 2, "drop_path": 0.5, "valid_share": 0.25}

@@ -16,6 +16,8 @@ TWO = {"cluster": {"worker": ["a:1", "b:2"]}, "task": {"type": "worker", "index"
 def test_devices_of_every_strategy():
     assert strategy.create("one_device").num_replicas_in_sync == 1
     assert strategy.create("mirrored").num_replicas_in_sync == 2  # all logical CPU devices
+    # Runs of one process share it: the collectives of two strategies on the same devices would be taken for each other.
+    assert strategy.create("mirrored") is strategy.create("mirrored")
     assert strategy.create("auto").num_replicas_in_sync == 1  # there is no GPU
 
 
