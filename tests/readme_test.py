@@ -38,6 +38,7 @@ from sdarts_tf.retrain import retrain
 from sdarts_tf.search import search
 from sdarts_tf.select import select
 from sdarts_tf.spaces import NAMES
+from sdarts_tf.training import cluster
 
 ROOT = pathlib.Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -175,6 +176,16 @@ def test_select_command_and_the_training_of_its_cell(tmp_path, monkeypatch):
     training = command_line.parse(RetrainConfig, [*training, *TINY, "--dataset=digits"])
     assert Genotype.load(training.genotype) == genotype
     assert 0 <= retrain(training).test_accuracy <= 1
+
+
+def test_the_two_machines_are_a_cluster_with_one_set_of_flags():
+    """The commands themselves are run by tests/training/workers_test.py, as two processes."""
+    pattern = r"^TF_CONFIG='(.*)' \\\n *python -m sdarts_tf.search (.*)$"
+    shown = re.findall(pattern, README, re.MULTILINE)
+    clusters = [cluster.read("multi_worker", {"TF_CONFIG": text}) for text, _ in shown]
+    assert [each.index for each in clusters] == [0, 1] and clusters[0].addresses == clusters[1].addresses
+    configs = [command_line.parse(SearchConfig, shlex.split(flags, comments=True)) for _, flags in shown]
+    assert configs[0] == configs[1] and configs[0].strategy == "multi_worker"
 
 
 def test_search_from_python(tmp_path, monkeypatch, capsys):
