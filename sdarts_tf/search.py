@@ -117,8 +117,7 @@ def search(config: SearchConfig) -> SearchResult:
     command_line.quiet_tensorflow()
     from sdarts_tf.training import runtime, strategy
 
-    if config.family == "images":  # a recurrent cell is a chain of large products, which all threads share
-        runtime.suit_supernets()
+    (runtime.suit_texts if config.family == "recurrent" else runtime.suit_supernets)()
     runtime.make_reproducible(config.seed)
     with strategy.together(processes, config.run_dir), strategy.create(config.strategy).scope():
         loop = make()

@@ -15,7 +15,7 @@ from sdarts_tf.data.text import Corpus, Windows
 from sdarts_tf.errors import InputError
 from sdarts_tf.genotypes.genotype import Genotype
 from sdarts_tf.spaces.recurrent import LanguageModel
-from sdarts_tf.training import replicas, trained_network
+from sdarts_tf.training import replicas, runtime, trained_network
 from sdarts_tf.training.epoch_loop import EpochLoop
 from sdarts_tf.training.optimizers import SGD, Average, clip_by_global_norm
 from sdarts_tf.training.run_directory import RunDirectory
@@ -108,6 +108,7 @@ class TextRetrainLoop(EpochLoop):
     ):
         if replicas.count() > 1:
             raise InputError("Language models are trained on one device; add --strategy=one_device.")
+        runtime.suit_texts()
         self._rows = text.parallel(corpus.train, config.batch_size, "The training text")
         self._valid_rows = text.parallel(corpus.valid, EVALUATED_STREAMS, "The validation text")
         self._windows = Windows(len(self._rows), config.bptt, seed=config.seed, spread=_LENGTH_SPREAD)
