@@ -16,7 +16,7 @@ from sdarts_tf.layers.base import Layer
 from sdarts_tf.layers.blocks import Classifier, DropPath, ResidualReduction, Stem
 from sdarts_tf.layers.mixed import Arrivals, MixedOperation
 from sdarts_tf.layers.normalization import BatchNormalization
-from sdarts_tf.spaces.base import SearchSpace
+from sdarts_tf.spaces.base import ImageSpace
 from sdarts_tf.spaces.nasbench201_cells import CANDIDATES, CELL, EDGES, OUTPUT, SPACE, check
 
 STAGES = 3
@@ -144,7 +144,7 @@ class Network(_Skeleton):
         return self._classify(x, training)
 
 
-class NasBench201Space(SearchSpace):
+class NasBench201Space(ImageSpace):
     """The search space of NAS-Bench-201: 5 candidates on each of 6 edges, the same for all cells."""
 
     name = SPACE
