@@ -1,4 +1,4 @@
-"""Recurrent cells on one text: a search by every method, then the found, the published and a random cell trained alike.
+"""Recurrent cells on one text: a search by every method, then the found, a published and a random cell trained alike.
 
     python scripts/recurrent_study.py --out=study --data=--dataset=ptb,--data_dir=~/data \\
         --search=--units=64,--epochs=4 --retrain=--units=64,--epochs=4
@@ -66,7 +66,9 @@ def main():
     """Searches, trains and prints the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", required=True, type=pathlib.Path, help="folder of the study")
-    parser.add_argument("--found", default="adv", choices=METHODS, help="the search whose cell is trained")
+    parser.add_argument(
+        "--found", default=",".join(METHODS), help="the searches whose cells are trained, separated by commas"
+    )
     parser.add_argument("--published", default="rnn_DARTS_V2", help="the published cell")
     parser.add_argument("--seeds", type=int, default=3, help="trainings of each cell")
     for name in ("data", "search", "retrain"):
@@ -79,7 +81,10 @@ def main():
     }
     print(search_table(searches), flush=True)
     genotypes = {
-        "found": Genotype.load(arguments.out / f"search-{arguments.found}" / "genotype.json"),
+        **{
+            f"found-{method}": Genotype.load(arguments.out / f"search-{method}" / "genotype.json")
+            for method in arguments.found.split(",")
+        },
         "published": published.get(arguments.published),
         "random": random_genotype(0),
     }
