@@ -36,7 +36,9 @@ def parts(step, batch, runs):
     from sdarts_tf.training import curvature
     from sdarts_tf.training.objective import Objective
 
-    hessian = curvature.AlphaHessian(step.supernet, step.architecture)
+    hessian = curvature.AlphaHessian(
+        lambda batch: curvature.image_objective(step.supernet, batch, training=True), step.architecture
+    )
     mixture = step.architecture.mixture()
     attacked = Objective(step.supernet, batch, training=False)
     training = Objective(step.supernet, batch, training=True, record=True)

@@ -6,7 +6,7 @@ import sys
 
 from sdarts_tf import command_line
 from sdarts_tf.config import AnalyzeConfig
-from sdarts_tf.data import sources
+from sdarts_tf.data import sources, text
 from sdarts_tf.errors import InputError
 from sdarts_tf.training import searched_files
 from sdarts_tf.training.run_directory import RunDirectory
@@ -34,30 +34,49 @@ def analyze(config: AnalyzeConfig) -> dict[str, dict]:
         raise InputError("--run_dir is needed: name the folder of a search, or several with commas between them.")
     files = {name: searched_files.read(name) for name in config.run_dir}
     with command_line.native_output_held():  # tensorflow-datasets, if it is needed, imports TensorFlow
-        data = {name: _data(each.config, config.data_dir) for name, each in files.items()}
+        tasks = {name: _task(each.config, config.data_dir) for name, each in files.items()}
 
     command_line.quiet_tensorflow()
     from sdarts_tf.analysis import pictures
     from sdarts_tf.analysis.searched_run import SearchedRun
     from sdarts_tf.training import runtime
 
-    runtime.suit_supernets()
+    texts = any(each.config.family == "recurrent" for each in files.values())
+    (runtime.suit_texts if texts else runtime.suit_supernets)()
     runtime.make_reproducible(0)
-    runs = {name: SearchedRun(each, *data[name], config) for name, each in files.items()}
+    runs = {name: SearchedRun(each, tasks[name], config) for name, each in files.items()}
     analyses = {}
     for name, run in runs.items():
-        analyses[name] = run.analysis(lambda text: print(text, file=sys.stderr))
-        text = json.dumps(analyses[name]) + "\n"
-        _write(pathlib.Path(name) / FOLDER, pictures.paint({pathlib.Path(name).name: analyses[name]}), text)
+        analyses[name] = run.analysis(lambda line: print(line, file=sys.stderr))
+        figures = json.dumps(analyses[name]) + "\n"
+        _write(pathlib.Path(name) / FOLDER, pictures.paint({pathlib.Path(name).name: analyses[name]}), figures)
     if len(analyses) > 1:
         labels = _labels(analyses)
         _write(_comparison(config), pictures.paint({labels[name]: each for name, each in analyses.items()}), None)
     return analyses
 
 
-def _data(config, data_dir):
+def _task(config, data_dir):
+    """Reads the data; what makes the task of settings and a space, once TensorFlow is there."""
+    data_dir = data_dir or config.data_dir
+    if config.family == "recurrent":
+        corpus = text.read(config.dataset, data_dir, config.text_unit, config.max_examples)
+
+        def make(config, space):
+            from sdarts_tf.training.text_search import TextTask
+
+            return TextTask(config, corpus)
+
+        return make
     source = sources.get(config.dataset)
-    return source, source.load("train", data_dir or config.data_dir, config.max_examples)
+    examples = source.load("train", data_dir, config.max_examples)
+
+    def make(config, space):
+        from sdarts_tf.training.search_task import ImageTask
+
+        return ImageTask(config, source, examples, space=space)
+
+    return make
 
 
 def _labels(names) -> dict[str, str]:
@@ -73,7 +92,7 @@ def _comparison(config) -> pathlib.Path:
     return pathlib.Path(config.run_dir[0]) / FOLDER / "comparison"
 
 
-def _write(folder, painted, text):
+def _write(folder, painted, figures):
     from sdarts_tf.analysis import pictures  # imports matplotlib
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -82,8 +101,8 @@ def _write(folder, painted, text):
     directory = RunDirectory(folder)
     for name, picture in painted.items():
         directory.write(f"{name}.png", picture)
-    if text is not None:
-        directory.write("analysis.json", text)
+    if figures is not None:
+        directory.write("analysis.json", figures)
 
 
 def main(config: AnalyzeConfig) -> None:

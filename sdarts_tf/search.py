@@ -55,11 +55,15 @@ def _check_recurrent(config):
     foreign = sorted({"pc", "pdarts"} & set(ingredients.split(config.method)))
     if foreign:
         raise InputError(f"--method={config.method}: {foreign[0]!r} needs the cells of DARTS; leave it out.")
-    for name in ("benchmark", "hessian_every", "drop_path", "max_skips", "stop"):
+    for name in ("benchmark", "drop_path", "max_skips"):
         if getattr(config, name):
             raise InputError(
                 f"--{name}={getattr(config, name)} is for image cells; leave it away with --space=recurrent."
             )
+    if config.stop is not None and stopping.parse(config.stop)[0] == "skips":
+        raise InputError(
+            f"--stop={config.stop} counts skip connections, which a recurrent cell has not; leave it away."
+        )
 
 
 def _check_stop(config):

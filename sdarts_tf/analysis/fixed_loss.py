@@ -1,10 +1,10 @@
 """The loss over a fixed set of batches: what landscapes, gaps and shifts look at from different sides."""
 
-import keras
+from collections.abc import Callable
+
 import tensorflow as tf
 
 from sdarts_tf.spaces.base import Mixture
-from sdarts_tf.training.objective import Objective
 
 
 class FixedLoss:
@@ -13,31 +13,27 @@ class FixedLoss:
     Each function is traced once, for all mixtures and all weights that the supernet is given.
 
     Args:
-        supernet: a model of `SearchSpace.build_supernet`.
-        batches: as `curvature.fixed_batches` makes them.
-        training: batch normalization on each batch's statistics instead of the running ones.
+        objective: function of a batch -> the loss on it, an `Objective` or its like.
+        batches: as `SearchTask.fixed_batches` makes them.
 
     Example:
         >>> from sdarts_tf import spaces
         >>> from sdarts_tf.spaces.base import Architecture
+        >>> from sdarts_tf.training.curvature import image_objective
         >>> space = spaces.get("s2")
         >>> supernet = space.build_supernet(num_classes=3, channels=2, cells=3)
         >>> mixture = Architecture(space.alpha_shapes(), seed=0).mixture()
         >>> batches = [(tf.zeros([2, 8, 8, 3]), tf.constant([0, 0]), tf.constant([0, 0]))]
-        >>> loss, accuracy = FixedLoss(supernet, batches, training=True).figures(mixture)
+        >>> objective = lambda batch: image_objective(supernet, batch, training=True)
+        >>> loss, accuracy = FixedLoss(objective, batches).figures(mixture)
         >>> loss > 0 and accuracy in (0.0, 1.0)
         True
     """
 
-    def __init__(self, supernet: keras.Model, batches, *, training: bool):
-        self._supernet, self.batches, self._training = supernet, batches, training
+    def __init__(self, objective: Callable, batches):
+        self.objective, self.batches = objective, batches
         self._figures = tf.function(lambda batch, mixture: self.objective(batch).loss_and_accuracy(mixture))
         self._gradient = tf.function(lambda batch, mixture: self.objective(batch).loss_and_gradient(mixture))
-
-    def objective(self, batch) -> Objective:
-        """The loss on one of the batches."""
-        images, labels, seed = batch
-        return Objective(self._supernet, (images, labels), training=self._training, seed=seed)
 
     def figures(self, mixture: Mixture) -> tuple[float, float]:
         """Loss and accuracy, averaged over the batches."""

@@ -1,15 +1,16 @@
 """All that `sdarts_tf.analyze` finds out about one search."""
 
+import functools
+from collections.abc import Callable
+
 import tensorflow as tf
 
 from sdarts_tf.analysis import discretization, landscape, sensitivity, spectrum
 from sdarts_tf.analysis.fixed_loss import FixedLoss
 from sdarts_tf.config import AnalyzeConfig
-from sdarts_tf.data.sources import Examples, Source
-from sdarts_tf.data.streams import split
 from sdarts_tf.methods import ingredients, perturbations, simplex
-from sdarts_tf.training import curvature, searched
-from sdarts_tf.training.search_step import build_step
+from sdarts_tf.training import searched
+from sdarts_tf.training.search_task import SearchTask
 from sdarts_tf.training.searched_files import SearchedFiles
 
 
@@ -18,24 +19,23 @@ class SearchedRun:
 
     Args:
         files: of the search.
-        source: its data set.
-        examples: its training images; the part that trained alpha is looked at.
-        config: what is measured, and on how many images.
+        make_task: function of its settings and its space -> its `SearchTask`; the data of alpha are looked at.
+        config: what is measured, and on how many batches.
 
     Raises:
-        InputError: there are too few images.
+        InputError: there are too few data.
     """
 
-    def __init__(self, files: SearchedFiles, source: Source, examples: Examples, config: AnalyzeConfig):
+    def __init__(self, files: SearchedFiles, make_task: Callable[..., SearchTask], config: AnalyzeConfig):
         self.files, self.config = files, config
         self.batch_size = files.config.batch_size if config.batch_size is None else config.batch_size
-        _, alpha_part = split(examples, files.config.train_share)
-        batches = curvature.fixed_batches(alpha_part, source, batch_size=self.batch_size, count=config.batches)
         self._searched = searched.describe(files.run_dir, files.config)
-        step = build_step(self._searched.config, source.num_classes, self._searched.space)
-        self.space, self.supernet, self.architecture = self._searched.space, step.supernet, step.architecture
+        self.space = self._searched.space
+        task = make_task(self._searched.config, self.space)
+        self.supernet, self.architecture = task.step.supernet, task.step.architecture
+        objective = functools.partial(task.objective, training=config.statistics == "training")
         self._max_skips = ingredients.max_skips(files.config.method, files.config.max_skips)
-        self.loss = FixedLoss(self.supernet, batches, training=config.statistics == "training")
+        self.loss = FixedLoss(objective, task.fixed_batches(self.batch_size, config.batches))
         self._alpha_spectrum = spectrum.AlphaSpectrum(self.loss, self.architecture)
         self._weight_hessian = spectrum.WeightHessian(self.loss, self.supernet)
 

@@ -176,6 +176,26 @@ def sweep(rows: np.ndarray, bptt: int) -> Iterator[Window]:
         yield window(rows, start, bptt, bptt, fresh=start == 0)
 
 
+def fixed_windows(rows: np.ndarray, bptt: int, count: int) -> list[Window]:
+    """Windows of `bptt` rows that do not overlap, chosen at random once and for all.
+
+    Raises:
+        InputError: there are fewer than `count`.
+
+    Example:
+        >>> [int(each.tokens[0, 0]) for each in fixed_windows(np.arange(12)[:, np.newaxis], 2, 3)]
+        [4, 0, 2]
+    """
+    available = (len(rows) - 1) // bptt
+    if count > available:
+        raise InputError(
+            f"{count} windows of {bptt} x {rows.shape[1]} tokens are more than the {available} of the validation text; "
+            "measure on fewer or on smaller ones."
+        )
+    starts = bptt * np.random.RandomState(0).permutation(available)[:count]
+    return [window(rows, start, bptt, bptt, fresh=True) for start in starts.tolist()]
+
+
 class Windows:
     """The windows of a training, epoch after epoch; those of an epoch depend on the seed and its number alone.
 

@@ -5,6 +5,7 @@ Architecture Search", ICLR 2020, section 4.
 """
 
 import dataclasses
+from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -42,6 +43,19 @@ def fixed_batches(examples: Examples, source: Source, *, batch_size: int, count:
     places = np.random.RandomState(0).permutation(len(examples))[: batch_size * count]
     batches = sweep(examples.take(places), batch_size, Augmentation(source.mean, source.std), seed=(0, 0))
     return [(images, labels, tf.constant([0, number])) for number, (images, labels, _) in enumerate(batches)]
+
+
+def image_objective(supernet: keras.Model, batch, *, training: bool) -> Objective:
+    """The loss on one of `fixed_batches`.
+
+    Args:
+        supernet: a model of `ImageSpace.build_supernet`.
+        batch: images, labels and the seed of random candidates.
+        training: batch normalization on the batch's statistics, as officially, instead of the running ones. The running
+            ones are not moved in either case.
+    """
+    images, labels, seed = batch
+    return Objective(supernet, (images, labels), training=training, seed=seed)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,40 +108,37 @@ class AlphaHessian:
     The function is traced once for all batches, vectors and alphas.
 
     Args:
-        supernet: a model of `SearchSpace.build_supernet`.
+        objective: function of a batch -> the loss on it, an `Objective` or its like.
         architecture: alpha.
-        training: batch normalization on the batch's statistics, as officially, instead of the running ones. The running
-            ones are not moved in either case.
 
     Example:
         >>> from sdarts_tf import spaces
         >>> space = spaces.get("s2")
         >>> supernet = space.build_supernet(num_classes=3, channels=2, cells=3)
-        >>> hessian = AlphaHessian(supernet, Architecture(space.alpha_shapes(), seed=0))
+        >>> architecture = Architecture(space.alpha_shapes(), seed=0)
+        >>> hessian = AlphaHessian(lambda batch: image_objective(supernet, batch, training=True), architecture)
         >>> batch = tf.random.stateless_normal([2, 8, 8, 3], (0, 0)), tf.constant([0, 1]), tf.constant([0, 0])
         >>> bool(hessian.product(batch, np.ones(56)).round(6).any())
         False
     """
 
-    def __init__(self, supernet: keras.Model, architecture: Architecture, *, training: bool = True):
-        self._supernet, self._architecture, self._training = supernet, architecture, training
+    def __init__(self, objective: Callable, architecture: Architecture):
+        self._objective, self._architecture = objective, architecture
         self._shapes = {group: alpha.shape for group, alpha in architecture.alpha.items()}
         self.size = sum(shape.num_elements() for shape in self._shapes.values())
         self._product = tf.function(self._flat_product)
 
     def product(self, batch, vector) -> np.ndarray:
-        """The Hessian on one batch of `fixed_batches` times a vector `[size]`: group after group, row-major."""
+        """The Hessian on one batch times a vector `[size]`: group after group, row-major."""
         return self._product(batch, tf.constant(vector, tf.float32)).numpy()
 
     def _flat_product(self, batch, vector):
-        images, labels, seed = batch
-        objective = Objective(self._supernet, (images, labels), training=self._training, seed=seed)
         alpha = {group: tf.convert_to_tensor(variable) for group, variable in self._architecture.alpha.items()}
         parts = tf.split(vector, [shape.num_elements() for shape in self._shapes.values()])
         direction = {
             group: tf.reshape(part, shape) for part, (group, shape) in zip(parts, self._shapes.items(), strict=True)
         }
-        product = objective.hessian_product(
+        product = self._objective(batch).hessian_product(
             alpha, direction, lambda alpha: {"mixture": self._architecture.mixture_and_pullback(alpha)[0]}
         )
         return tf.concat([tf.reshape(product[group], [-1]) for group in self._shapes], axis=0)

@@ -37,6 +37,32 @@ def stateless(model, weights=None):
     return keras.StatelessScope(state_mapping=[(variable, tf.convert_to_tensor(value)) for variable, value in replaced])
 
 
+def hessian_product(function, at, direction):
+    """The Hessian of a function times a direction, exactly, by differentiating twice.
+
+    Args:
+        function: of a nest of tensors -> a scalar.
+        at: the nest, a point.
+        direction: shaped like `at`.
+
+    Returns:
+        Shaped like `at`.
+
+    Example:
+        >>> cube = lambda x: tf.reduce_sum(x**3)
+        >>> hessian_product(cube, tf.constant([1.0, 2.0]), tf.constant([1.0, 1.0])).numpy().tolist()
+        [6.0, 12.0]
+    """
+    with tf.GradientTape(watch_accessed_variables=False) as outer:
+        outer.watch(at)
+        with tf.GradientTape(watch_accessed_variables=False) as inner:
+            inner.watch(at)
+            value = function(at)
+        # Dense, also of what is looked up.
+        gradient = tf.nest.map_structure(tf.convert_to_tensor, inner.gradient(value, at))
+    return outer.gradient(gradient, at, output_gradients=direction)
+
+
 @dataclasses.dataclass(frozen=True)
 class Objective:
     """The mean loss of a supernet on one batch, as a function of the mixture and of the weights.
@@ -152,13 +178,10 @@ class Objective:
         """
 
         def on_replica(images, labels, prepared=None):
-            with tf.GradientTape(watch_accessed_variables=False) as outer:
-                outer.watch(at)
-                with tf.GradientTape(watch_accessed_variables=False) as inner:
-                    inner.watch(at)
-                    loss, _ = self._loss_and_correct(images, labels, prepared=prepared, **arguments(at))
-                gradient = inner.gradient(loss, at)
-            return outer.gradient(gradient, at, output_gradients=direction)
+            def loss(at):
+                return self._loss_and_correct(images, labels, prepared=prepared, **arguments(at))[0]
+
+            return hessian_product(loss, at, direction)
 
         return mean_over_replicas(on_replica, self.batch if self.prepared is None else (*self.batch, self.prepared))
 

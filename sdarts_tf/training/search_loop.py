@@ -10,6 +10,7 @@ from sdarts_tf.config import SearchConfig
 from sdarts_tf.genotypes.genotype import Genotype
 from sdarts_tf.methods import ingredients, progressive, schedules, stopping
 from sdarts_tf.spaces.base import SearchSpace
+from sdarts_tf.training import curvature
 from sdarts_tf.training.checkpoint import Checkpoints
 from sdarts_tf.training.epoch_loop import EpochLoop
 from sdarts_tf.training.run_directory import Records, RunDirectory
@@ -75,7 +76,7 @@ class SearchLoop(EpochLoop):
             **task.tracked,
         )
         self.genotypes, self.mixtures = (Records(directory, name) for name in ("genotypes.jsonl", "mixtures.jsonl"))
-        self._measure_hessian = task.hessian(config) if config.hessian_every else None
+        self._measure_hessian = self._hessian() if config.hessian_every else None
 
     def checkpoint_bytes(self) -> int:
         """Size of one checkpoint: the weights with their velocities; the rest is small."""
@@ -97,6 +98,15 @@ class SearchLoop(EpochLoop):
         self.train()
         back = self._back()
         return self._genotype() if back is None else self._recorded()[back]
+
+    def _hessian(self):
+        """What measures the Hessian by alpha on fixed batches."""
+        config, training = self.config, self.config.hessian_statistics == "training"
+        batches = self.task.fixed_batches(config.batch_size, config.hessian_batches)
+        hessian = curvature.AlphaHessian(
+            lambda batch: self.task.objective(batch, training=training), self.task.step.architecture
+        )
+        return lambda: curvature.measure(hessian, batches)
 
     def _batches(self, start, stop):
         return self.task.batches(start, stop)

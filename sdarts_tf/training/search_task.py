@@ -12,6 +12,7 @@ from sdarts_tf.spaces.base import Architecture, Mixture, SearchSpace
 from sdarts_tf.training import curvature
 from sdarts_tf.training.epoch_loop import EVALUATION_KEY, augmentation
 from sdarts_tf.training.evaluate import Evaluation
+from sdarts_tf.training.objective import Objective
 from sdarts_tf.training.replicas import local_part
 from sdarts_tf.training.search_step import SearchStep, build_step
 
@@ -37,8 +38,11 @@ class SearchTask(Protocol):
     def evaluate(self, epoch: int, mixture: Mixture) -> dict[str, float]:
         """The figures on the data of alpha after an epoch, counted from 0: `valid_loss` and others."""
 
-    def hessian(self, config: SearchConfig) -> Callable[[], dict[str, float]]:
-        """What measures the Hessian by alpha; InputError where there is no such thing."""
+    def fixed_batches(self, batch_size: int, count: int) -> list:
+        """Batches of the data of alpha, the same in every epoch and run; InputError if there are not so many."""
+
+    def objective(self, batch, *, training: bool) -> Objective:
+        """The loss on one of `fixed_batches`, which moves nothing; `training` as that of `Objective`."""
 
 
 class ImageTask:
@@ -87,11 +91,10 @@ class ImageTask:
         loss, accuracy = self._evaluate(self.valid_stream.sweep(seed), mixture, seed=seed)
         return {"valid_loss": loss, "valid_accuracy": accuracy}
 
-    def hessian(self, config):
-        """What measures the Hessian by alpha on fixed images of alpha."""
-        batches = curvature.fixed_batches(
-            self._alpha_half, self._source, batch_size=config.batch_size, count=config.hessian_batches
-        )
-        training = config.hessian_statistics == "training"
-        hessian = curvature.AlphaHessian(self.step.supernet, self.step.architecture, training=training)
-        return lambda: curvature.measure(hessian, batches)
+    def fixed_batches(self, batch_size, count):
+        """As `curvature.fixed_batches` makes them."""
+        return curvature.fixed_batches(self._alpha_half, self._source, batch_size=batch_size, count=count)
+
+    def objective(self, batch, *, training):
+        """As `curvature.image_objective` has it."""
+        return curvature.image_objective(self.step.supernet, batch, training=training)

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from sdarts_tf.data.text import Window
 from sdarts_tf.spaces.recurrent import LanguageModel, Masks
-from sdarts_tf.training.objective import correct_share, cross_entropy, stateless
+from sdarts_tf.training.objective import correct_share, cross_entropy, hessian_product, stateless
 
 
 def slowness(states):
@@ -25,10 +25,10 @@ class TextObjective:
     Args:
         supernet: a model of `RecurrentSpace.build_supernet`.
         batch: the window; its `fresh` lets every pass begin at zero instead of at `hidden`.
-        training: batch normalization on the batch's statistics, and dropout.
+        training: batch normalization on the batch's statistics, and dropout if there is a seed.
         record: whether passes move the running statistics and the hidden state.
-        seed: int32 `[2]`, of the masks of dropout.
-        hidden: variable `[N, units]`.
+        seed: int32 `[2]`, of the masks of dropout; None drops nothing.
+        hidden: variable `[N, units]`; a tensor, where passes do not record.
         bptt: usual length of a window.
         slowness: weight of `slowness` in the loss whose gradient moves the weights; no other pass has this term.
     """
@@ -38,7 +38,7 @@ class TextObjective:
     training: bool
     record: bool = False
     seed: tf.Tensor | None = None
-    hidden: tf.Variable | None = None
+    hidden: tf.Variable | tf.Tensor | None = None
     bptt: int = 35
     slowness: float = 0.0
 
@@ -81,11 +81,20 @@ class TextObjective:
             total = loss + self.slowness * slowness(states)
         return loss, [tf.convert_to_tensor(gradient) for gradient in tape.gradient(total, weights)], accuracy
 
+    def loss_and_accuracy(self, mixture):
+        """The loss and the share of right tokens, scalars."""
+        return self._pass(mixture)[:2]
+
+    def hessian_product(self, at, direction, arguments):
+        """The Hessian of the loss times a direction, as that of `Objective`. Changes nothing."""
+        return hessian_product(lambda at: self._pass(**arguments(at))[0], at, direction)
+
     def _pass(self, mixture, weights=None):
         """Loss, share of right tokens, and the states."""
         tokens, targets = (rows[: self.batch.length] for rows in (self.batch.tokens, self.batch.targets))
-        hidden = tf.where(self.batch.fresh, 0.0, self.hidden.read_value())
-        masks = self.supernet.draw_masks(hidden.shape[0], self.seed) if self.training else Masks()
+        hidden = tf.where(self.batch.fresh, 0.0, tf.convert_to_tensor(self.hidden))
+        drops = self.training and self.seed is not None
+        masks = self.supernet.draw_masks(hidden.shape[0], self.seed) if drops else Masks()
         moves_nothing = weights is not None or (self.training and not self.record)
         with stateless(self.supernet, weights) if moves_nothing else contextlib.nullcontext():
             logits, states = self.supernet(tokens, hidden, mixture, training=self.training, masks=masks)

@@ -66,7 +66,7 @@ class TextTask:
     def __init__(self, config: SearchConfig, corpus: Corpus):
         if replicas.count() > 1:
             raise InputError("Recurrent cells are searched on one device; add --strategy=one_device.")
-        self.config = config
+        self.config, self._corpus = config, corpus
         self.train_rows, self.valid_rows = (
             text.parallel(tokens, config.batch_size, what)
             for tokens, what in ((corpus.train, "The training text"), (corpus.valid, "The validation text"))
@@ -96,5 +96,12 @@ class TextTask:
         loss, accuracy = self._evaluate(text.sweep(self.evaluated_rows, self.config.bptt), mixture)
         return {"valid_loss": loss, "valid_accuracy": accuracy, "valid_perplexity": math.exp(loss)}
 
-    def hessian(self, config):
-        raise InputError("--hessian_every measures image cells; leave it away with --space=recurrent.")
+    def fixed_batches(self, batch_size, count):
+        """Windows of the usual length that begin anywhere in the validation text; every one starts from zero."""
+        rows = text.parallel(self._corpus.valid, batch_size, "The validation text")
+        return text.fixed_windows(rows, self.config.bptt, count)
+
+    def objective(self, batch, *, training):
+        """The loss on a window, without dropout."""
+        hidden = tf.zeros([batch.tokens.shape[1], self.config.units])
+        return TextObjective(self.step.supernet, batch, training=training, hidden=hidden)
