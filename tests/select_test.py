@@ -13,6 +13,7 @@ from sdarts_tf.genotypes.genotype import Genotype
 from sdarts_tf.search import search
 from sdarts_tf.select import select
 from sdarts_tf.spaces import get
+from sdarts_tf.spaces.nasbench201_cells import CANDIDATES
 from sdarts_tf.spaces.tables import EDGES, TABLES
 from sdarts_tf.training.selection import DecidedArchitecture, SelectionLoop
 
@@ -140,3 +141,15 @@ def test_choices_of_a_space():
     choices = get("s3").choices()["normal"]
     assert choices.candidates == ({1: "skip_connect", 2: "sep_conv_3x3"},) * 14
     assert choices.nodes == ((2, 3, 4), (5, 6, 7, 8), (9, 10, 11, 12, 13))
+    assert get("nasbench201").choices()["cell"].candidates == (dict(enumerate(CANDIDATES)),) * 6
+
+
+@pytest.mark.slow
+def test_nasbench201_decides_on_every_edge(tmp_path):
+    settings = {**TINY, "space": "nasbench201", "cells": 1, "max_examples": 64}
+    run_dir = search(SearchConfig(run_dir=str(tmp_path / "run"), **settings)).run_dir
+    genotype, path = select(SelectConfig(run_dir=str(run_dir), interval=1))
+    decisions = _lines(path.parent / "decisions.jsonl")
+    kept = {decision["row"]: decision["kept"] for decision in decisions}
+    assert [edge.operation for edge in genotype.cells["cell"]] == [kept[row] for row in range(6)]
+    assert all(set(decision["without"]) == set(CANDIDATES) for decision in decisions)

@@ -16,7 +16,7 @@ from sdarts_tf.layers.base import Layer
 from sdarts_tf.layers.blocks import Classifier, DropPath, ResidualReduction, Stem
 from sdarts_tf.layers.mixed import Arrivals, MixedOperation
 from sdarts_tf.layers.normalization import BatchNormalization
-from sdarts_tf.spaces.base import ImageSpace
+from sdarts_tf.spaces.base import Choices, ImageSpace
 from sdarts_tf.spaces.nasbench201_cells import CANDIDATES, CELL, EDGES, OUTPUT, SPACE, check
 
 STAGES = 3
@@ -171,6 +171,10 @@ class NasBench201Space(ImageSpace):
             Edge(CANDIDATES[column], source, target) for column, (source, target) in zip(strongest, EDGES, strict=True)
         )
         return Genotype(self.name, {CELL: edges}, {CELL: (OUTPUT,)})
+
+    def choices(self):
+        """All candidates of every edge, `none` included; no node has to give up an edge."""
+        return {CELL: Choices((dict(enumerate(CANDIDATES)),) * len(EDGES), ())}
 
     def kept(self, genotype):
         check(genotype)
