@@ -13,6 +13,8 @@ SUBJECTS = [(s, m) for s in spaces.IMAGE_NAMES for m in METHODS if s != "nasbenc
 # The other spaces differ in their tables only, and the other methods in nothing new; two replicas are slow to trace.
 QUICK_ON_TWO_REPLICAS = [("s2", method) for method in ("rs", "adv")]
 QUICK_WITH_PARTIAL_CHANNELS = [("s1", 1)]  # whose edges differ; two ingredients
+# One space of each family sees every method, the others only what has most in it.
+QUICK_WITH_ALL_METHODS = ("s2", "nasbench201")
 
 
 def pytest_generate_tests(metafunc):
@@ -33,7 +35,15 @@ def pytest_collection_modifyitems(items):
                 item.add_marker(pytest.mark.slow)
         if {"method", "space"} <= set(names):
             method, space = item.callspec.params["method"], item.callspec.params["space"]
-            if "pc" in method.split("+") and (space, method.count("+")) not in QUICK_WITH_PARTIAL_CHANNELS:
+            if "pc" in method.split("+"):
+                quick = (space, method.count("+")) in QUICK_WITH_PARTIAL_CHANNELS
+            else:
+                quick = space in QUICK_WITH_ALL_METHODS or method == "adv+second_order"
+            if not quick:
+                item.add_marker(pytest.mark.slow)
+        if {"perturbation", "space"} <= set(names):
+            space, perturbation = item.callspec.params["space"], item.callspec.params["perturbation"]
+            if space not in QUICK_WITH_ALL_METHODS and perturbation != "adv":
                 item.add_marker(pytest.mark.slow)
 
 
