@@ -3,8 +3,8 @@
     python scripts/why_it_works_study.py --out=study --methods=darts,rs,adv --seeds=3 --jobs=2 \\
         -- --space=s3 --dataset=cifar10 --data_dir=~/data --channels=8 --cells=5 --epochs=30 --keep_every=10
 
-What stands after `--` are flags of sdarts_tf.search. Each search is analyzed when it is finished. Searches run side by
-side, one core each where there are as many jobs as cores; what is finished is not repeated, what was stopped goes on.
+What stands after `--` are flags of sdarts_tf.search. Each search is analyzed when it is finished, without the spectrum
+of the weights; landscapes are made of the first seed. Searches run side by side, one core each where there are as many jobs as cores; what is finished is not repeated, what was stopped goes on.
 Ends with `study.png`, `landscape.png`, and a table in Markdown.
 """
 
@@ -46,7 +46,8 @@ def run(folder: pathlib.Path, method: str, seed: int, arguments) -> dict:
             *(["--resume"] if started else [f"--method={method}", f"--seed={seed}", *defaults, *arguments.flags]),
         )
     if not (folder / "analysis" / "analysis.json").exists():
-        call("analyze", f"--grid={arguments.grid}", f"--batches={arguments.batches}")
+        grid = arguments.grid if seed == 0 else 0
+        call("analyze", f"--grid={grid}", f"--batches={arguments.batches}", "--weight_steps=0")
     metrics = (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     analysis = json.loads((folder / "analysis" / "analysis.json").read_text(encoding="utf-8"))
     return {"metrics": [json.loads(line) for line in metrics], "analysis": analysis}
