@@ -4,8 +4,8 @@
         -- --space=s3 --dataset=cifar10 --data_dir=~/data --channels=8 --cells=5 --epochs=30 --keep_every=10
 
 What stands after `--` are flags of sdarts_tf.search. Each search is analyzed when it is finished, without the spectrum
-of the weights; landscapes are made of the first seed. Searches run side by side, one core each where there are as many jobs as cores; what is finished is not repeated, what was stopped goes on.
-Ends with `study.png`, `landscape.png`, and a table in Markdown.
+of the weights; landscapes are made of the first seed. Searches run side by side, one core each where there are as many
+jobs as cores; what is finished is not repeated, what was stopped goes on. Ends with `study.png`, `landscape.png`, and a table in Markdown.
 """
 
 import argparse
