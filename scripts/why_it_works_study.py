@@ -5,7 +5,7 @@
 
 What stands after `--` are flags of sdarts_tf.search. Each search is analyzed when it is finished, without the spectrum
 of the weights; landscapes are made of the first seed. Searches run side by side, one core each where there are as many
-jobs as cores; what is finished is not repeated, what was stopped goes on. Ends with `study.png`, `landscape.png`, and a table in Markdown.
+jobs as cores; what is finished is not repeated, what was stopped goes on. Ends with pictures and a table in Markdown.
 """
 
 import argparse
