@@ -9,7 +9,9 @@ from sdarts_tf.training.search_step import build_step
 
 PERTURBATIONS = ("darts", "rs", "adv")
 METHODS = [a + b for a in PERTURBATIONS for b in ("", "+second_order", "+pc")] + ["adv+second_order+pc"]
-SUBJECTS = [(s, m) for s in spaces.IMAGE_NAMES for m in METHODS if s != "nasbench201" or "pc" not in m.split("+")]
+SUBJECTS = [(s, m) for s in spaces.IMAGE_NAMES for m in METHODS if s[:3] != "nas" or "pc" not in m.split("+")]
+# Those of NAS-Bench-1Shot1 differ in their tables only.
+SLOW_SPACES = ("nasbench1shot1_1", "nasbench1shot1_3")
 # The other spaces differ in their tables only, and the other methods in nothing new; two replicas are slow to trace.
 QUICK_ON_TWO_REPLICAS = [("s2", method) for method in ("rs", "adv")]
 QUICK_WITH_PARTIAL_CHANNELS = [("s1", 1)]  # whose edges differ; two ingredients
@@ -30,6 +32,9 @@ def pytest_collection_modifyitems(items):
         if {"two_replicas", "space", "method"} <= set(names):
             subject = item.callspec.params["space"], item.callspec.params["method"]
             if subject not in QUICK_ON_TWO_REPLICAS:
+                item.add_marker(pytest.mark.slow)
+        if "space" in names and getattr(item, "callspec", None) and item.callspec.params.get("space") in SLOW_SPACES:
+            if "tiny" in names:
                 item.add_marker(pytest.mark.slow)
         if {"method", "space"} <= set(names):
             method, space = item.callspec.params["method"], item.callspec.params["space"]
