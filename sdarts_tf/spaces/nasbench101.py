@@ -29,7 +29,7 @@ class Module:
     Example:
         >>> module = Module(((0, 1, 1), (0, 0, 1), (0, 0, 0)), ("input", "conv3x3-bn-relu", "output"))
         >>> module.hash()
-        'ab5c91f08c39ea30fe2c4b4ff2e3ff43'
+        'd32d0b26d534203b48d866facd98cc3e'
     """
 
     matrix: tuple[tuple[int, ...], ...]

@@ -12,6 +12,7 @@ METHODS = [a + b for a in PERTURBATIONS for b in ("", "+second_order", "+pc")] +
 SUBJECTS = [(s, m) for s in spaces.IMAGE_NAMES for m in METHODS if s[:3] != "nas" or "pc" not in m.split("+")]
 # Those of NAS-Bench-1Shot1 differ in their tables only.
 SLOW_SPACES = ("nasbench1shot1_1", "nasbench1shot1_3")
+QUICK_METHODS = {"nasbench1shot1_2": ("adv+second_order",)}  # where not all are quick
 # The other spaces differ in their tables only, and the other methods in nothing new; two replicas are slow to trace.
 QUICK_ON_TWO_REPLICAS = [("s2", method) for method in ("rs", "adv")]
 QUICK_WITH_PARTIAL_CHANNELS = [("s1", 1)]  # whose edges differ; two ingredients
@@ -29,17 +30,14 @@ def pytest_generate_tests(metafunc):
 def pytest_collection_modifyitems(items):
     for item in items:  # those of all folders
         names = getattr(item, "fixturenames", ())
-        if {"two_replicas", "space", "method"} <= set(names):
-            subject = item.callspec.params["space"], item.callspec.params["method"]
-            if subject not in QUICK_ON_TWO_REPLICAS:
-                item.add_marker(pytest.mark.slow)
-        if "space" in names and getattr(item, "callspec", None) and item.callspec.params.get("space") in SLOW_SPACES:
-            if "tiny" in names:
-                item.add_marker(pytest.mark.slow)
-        if {"method", "space"} <= set(names):
-            method, space = item.callspec.params["method"], item.callspec.params["space"]
-            if "pc" in method.split("+") and (space, method.count("+")) not in QUICK_WITH_PARTIAL_CHANNELS:
-                item.add_marker(pytest.mark.slow)
+        if not {"tiny", "space"} <= set(names):
+            continue
+        space, method = item.callspec.params["space"], item.callspec.params.get("method", "")
+        slow = space in SLOW_SPACES or (bool(method) and method not in QUICK_METHODS.get(space, METHODS))
+        slow |= "two_replicas" in names and (space, method) not in QUICK_ON_TWO_REPLICAS
+        slow |= "pc" in method.split("+") and (space, method.count("+")) not in QUICK_WITH_PARTIAL_CHANNELS
+        if slow:
+            item.add_marker(pytest.mark.slow)
 
 
 class Tiny:

@@ -11,7 +11,7 @@ from sdarts_tf.errors import InputError
 from sdarts_tf.genotypes.genotype import Edge, Genotype
 from sdarts_tf.spaces import nasbench1shot1_cells
 from sdarts_tf.spaces.nasbench101 import CONV1X1, CONV3X3, INPUT, MAXPOOL3X3, OUTPUT, Module
-from sdarts_tf.spaces.nasbench101_network import ModuleCell
+from sdarts_tf.spaces.nasbench101_network import ModuleCell, Network
 
 
 def _module(edges, *operations):
@@ -40,6 +40,32 @@ def test_the_hash_depends_on_operations_and_edges():
         _module({(0, 1), (0, 2), (1, 3), (2, 3), (3, 4), (1, 4)}, CONV3X3, MAXPOOL3X3, CONV1X1),
     ]
     assert len({module.hash() for module in [DIAMOND, *others]}) == 4
+
+
+# From the benchmark's table: modules, their names, and the trainable parameters of their networks.
+IN_THE_TABLE = [
+    ({(0, 1), (0, 2), (1, 2)}, (CONV1X1,), "09fc2d10bdd6225e167a6f81a22a3f06", 2_793_866),
+    (
+        {(0, 1), (0, 2), (0, 3), (1, 2), (1, 4), (2, 3), (3, 4)},
+        (MAXPOOL3X3, CONV3X3, CONV3X3),
+        "09fe44f72b3f1237bd72ac74c427aef9",
+        5_969_674,
+    ),
+    (  # three vertices share 128 channels
+        {(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (1, 4), (2, 4), (3, 4)},
+        (CONV3X3, CONV1X1, CONV1X1),
+        "084e7b12236e3e7532245561f455c1cb",
+        2_155_680,
+    ),
+]
+
+
+@pytest.mark.parametrize(("edges", "operations", "name", "parameters"), IN_THE_TABLE)
+def test_names_and_parameters_are_the_benchmarks(edges, operations, name, parameters):
+    module = _module(edges, *operations)
+    assert module.hash() == name
+    network = Network(module, num_classes=10, channels=128, cells=9)
+    assert sum(variable.value.shape.num_elements() for variable in network.trainable_variables) == parameters
 
 
 @pytest.mark.parametrize(
