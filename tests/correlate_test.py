@@ -19,17 +19,10 @@ TINY = {"space": "nasbench201", "dataset": "digits", "channels": 2, "cells": 1, 
 SMALL = {"architectures": 6, "batches": 2, "benchmark_dataset": "cifar10"}
 
 
-def _names():
-    places = [source for source, _ in nasbench201_cells.EDGES]
-    for names in itertools.product(nasbench201_cells.CANDIDATES, repeat=6):
-        edges = [f"{name}~{source}" for name, source in zip(names, places, strict=True)]
-        yield f"|{edges[0]}|+|{'|'.join(edges[1:3])}|+|{'|'.join(edges[3:])}|"
-
-
 def _write(path, accuracies=None):
     """A table of all architectures, in percent; those that are not named have 10, or what tells them apart."""
     lines = ["architecture,cifar10_test"]
-    for number, name in enumerate(_names()):
+    for number, name in enumerate(nasbench201_cells.architectures()):
         lines.append(f"{name},{number / 200 if accuracies is None else accuracies.get(name, 10)}")
     path.write_text("\n".join(lines))
     return str(path)
@@ -52,7 +45,7 @@ def test_what_is_written(run, correlation):
     assert json.loads((run / "correlation.json").read_text()) == correlation
     assert (correlation["batches"], correlation["batch_size"], correlation["statistics"]) == (2, 16, "training")
     assert len(set(correlation["architectures"])) == 6
-    numbers = {name: number for number, name in enumerate(_names())}
+    numbers = {name: number for number, name in enumerate(nasbench201_cells.architectures())}
     assert correlation["true_accuracies"] == [round(numbers[a] / 2e4, 6) for a in correlation["architectures"]]
     assert [each["epoch"] for each in correlation["checkpoints"]] == [1]
 
@@ -100,7 +93,9 @@ def test_an_accuracy_is_that_of_the_one_hot_mixture_on_batch_statistics(run, cor
 
 def test_the_sample_is_of_the_table_and_of_the_seed():
     space = spaces.get("nasbench201")
-    records = {name: benchmarks.Record(0.5) for number, name in enumerate(_names()) if number % 3 == 0}
+    records = {
+        name: benchmarks.Record(0.5) for number, name in enumerate(nasbench201_cells.architectures()) if number % 3 == 0
+    }
     benchmark = benchmarks.Benchmark(records, nasbench201_cells.architecture)
     drawn = ranking.sample(space, benchmark, 40, seed=1)
     assert len(drawn) == 40 and set(drawn) < set(records)
