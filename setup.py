@@ -27,6 +27,7 @@ setuptools.setup(
         "markupsafe>=2.1",
         "matplotlib>=3.8",
         "numpy>=1.26",
+        "protobuf>=4.25",
         "rich>=13.7",
         "scikit-learn>=1.4",
         "scipy>=1.11",

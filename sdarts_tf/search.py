@@ -32,8 +32,10 @@ def check(config: SearchConfig) -> None:
     _check_stop(config)
     spaces.check(config.space)
     spaces.supernet_cells(config.space, config.cells)
-    if config.space == "nasbench201":
-        _check_nasbench201(config)
+    if config.space.startswith("nasbench"):
+        _check_nasbench(config)
+    elif config.official_supernet:
+        raise InputError(f"--official_supernet is for nasbench1shot1; leave it away with --space={config.space}.")
     if config.family == "recurrent":
         _check_recurrent(config)
     handover.check_dataset(config.space, config.dataset, tuple(sources.SOURCES))
@@ -43,12 +45,12 @@ def check(config: SearchConfig) -> None:
         raise InputError(str(error)) from error
 
 
-def _check_nasbench201(config):
+def _check_nasbench(config):
     foreign = sorted({"pc", "pdarts"} & set(ingredients.split(config.method)))
     if foreign:
         raise InputError(f"--method={config.method}: {foreign[0]!r} needs the cells of DARTS; leave it out.")
     if config.max_skips is not None:
-        raise InputError(f"--max_skips={config.max_skips} limits cells of DARTS; leave it away for nasbench201.")
+        raise InputError(f"--max_skips={config.max_skips} limits cells of DARTS; leave it away for {config.space}.")
 
 
 def _check_recurrent(config):
@@ -136,11 +138,10 @@ def search(config: SearchConfig) -> SearchResult:
 
 def _image_task(config, directory):
     """Reads the images; what makes the loop once TensorFlow is there."""
-    benchmark = None
-    if config.benchmark:
-        benchmark = benchmarks.load(config.benchmark, config.space, config.benchmark_dataset or config.dataset)
-    source = sources.get(config.dataset)
-    with command_line.native_output_held():  # tensorflow-datasets, if it is needed, imports TensorFlow
+    benchmark, source = None, sources.get(config.dataset)
+    with command_line.native_output_held():  # tensorflow-datasets and official benchmarks import TensorFlow
+        if config.benchmark:
+            benchmark = benchmarks.load(config.benchmark, config.space, config.benchmark_dataset or config.dataset)
         examples = source.load("train", config.data_dir, config.max_examples)
 
     def make():

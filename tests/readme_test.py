@@ -17,15 +17,18 @@ from sdarts_tf import config as configuration
 from sdarts_tf.analyze import analyze
 from sdarts_tf.config import (
     AnalyzeConfig,
+    CorrelateConfig,
     DrawConfig,
     EvaluateConfig,
     ExportConfig,
     ImportConfig,
+    QueryConfig,
     ReportConfig,
     RetrainConfig,
     SearchConfig,
     SelectConfig,
 )
+from sdarts_tf.correlate import correlate
 from sdarts_tf.data import sources, text
 from sdarts_tf.draw import draw
 from sdarts_tf.evaluate import evaluate
@@ -33,11 +36,12 @@ from sdarts_tf.export import check, export
 from sdarts_tf.genotypes import published
 from sdarts_tf.genotypes.genotype import Genotype
 from sdarts_tf.methods import ingredients
+from sdarts_tf.query import query
 from sdarts_tf.report import report
 from sdarts_tf.retrain import retrain
 from sdarts_tf.search import search
 from sdarts_tf.select import select
-from sdarts_tf.spaces import NAMES
+from sdarts_tf.spaces import NAMES, nasbench201_cells
 from sdarts_tf.training import cluster
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -132,6 +136,26 @@ def test_analyze_commands(tmp_path, monkeypatch):
     assert [str(path) for path in pages] == [f"{first.run_dir[0]}/report.html", "comparison.html"]
     hessian = f"{analysis['checkpoints'][0]['alpha_hessian']['largest']:.4g}"
     assert all(f"<td>{hessian}</td>" in path.read_text(encoding="utf-8") for path in pages)
+
+
+def test_query_and_correlate_commands(tmp_path, monkeypatch):
+    """As shown, on a tiny search with the default seed and a table of all architectures."""
+    monkeypatch.chdir(tmp_path)
+    images = np.random.RandomState(0).randint(0, 256, (60, 32, 32, 3)).astype(np.uint8)
+    labels = np.arange(60) % 10
+    np.savez("cifar10.npz", x_train=images, y_train=labels, x_test=images, y_test=labels)
+    rows = [f"{architecture},{number / 200}" for number, architecture in enumerate(nasbench201_cells.architectures())]
+    pathlib.Path("nasbench201.csv").write_text("\n".join(["architecture,cifar10_test", *rows]))
+    small = {"epochs": 1, "channels": 2, "cells": 1, "batch_size": 12, "data_dir": "."}
+    result = search(SearchConfig(space="nasbench201", dataset="cifar10", **small))
+    ((query_flags,), (correlate_flags,)) = (_commands(f"sdarts_tf.{name}") for name in ("query", "correlate"))
+    answers = query(command_line.parse(QueryConfig, query_flags))
+    assert [answer["epoch"] for answer in answers] == [0, 1]
+    assert all(answer["rank"] == 15625 - round(2e4 * answer["true_test_accuracy"]) for answer in answers)
+    assert answers[-1]["architecture"] == nasbench201_cells.architecture(result.genotype)
+    config = command_line.parse(CorrelateConfig, [*correlate_flags, "--batches=2", "--architectures=5"])
+    (checkpoint,) = correlate(config)["checkpoints"]
+    assert checkpoint["epoch"] == 1 and len(checkpoint["losses"]) == 5
 
 
 def test_draw_commands(tmp_path, monkeypatch):

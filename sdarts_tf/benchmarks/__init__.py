@@ -1,14 +1,17 @@
-"""NAS benchmarks: the accuracies that networks of a space reached when they were trained. Imports no TensorFlow."""
+"""NAS benchmarks: the accuracies that networks of a space reached when they were trained.
 
+Imports TensorFlow only to read the official records of NAS-Bench-101.
+"""
+
+import functools
 import pathlib
 
-from sdarts_tf.benchmarks import nasbench201
+from sdarts_tf.benchmarks import nasbench101, nasbench201
 from sdarts_tf.benchmarks.benchmark import Benchmark, Record
 from sdarts_tf.errors import InputError
+from sdarts_tf.spaces import nasbench1shot1_cells, nasbench201_cells
 
 __all__ = ["Benchmark", "Record", "load"]
-
-_READERS = {"nasbench201": nasbench201.read}
 
 
 def load(path, space: str, dataset: str) -> Benchmark:
@@ -27,4 +30,10 @@ def load(path, space: str, dataset: str) -> Benchmark:
     try:
         return _READERS[space](pathlib.Path(path), dataset)
     except OSError as error:
-        raise InputError(f"--benchmark={path} cannot be read ({error.strerror}); name a benchmark's table.") from error
+        raise InputError(f"--benchmark={path} cannot be read ({error.strerror}); name a benchmark's file.") from error
+
+
+_READERS = {
+    nasbench201_cells.SPACE: nasbench201.read,
+    **{space: functools.partial(nasbench101.read, space=space) for space in nasbench1shot1_cells.TABLES},
+}

@@ -1,6 +1,7 @@
 """What a benchmark knows of the architectures of a space."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping
 
 from sdarts_tf.genotypes.genotype import Genotype
@@ -8,10 +9,15 @@ from sdarts_tf.genotypes.genotype import Genotype
 
 @dataclasses.dataclass(frozen=True)
 class Record:
-    """Accuracies of one trained architecture, 0 to 1; None where the benchmark does not know them."""
+    """Accuracies of one trained architecture, 0 to 1; None where the benchmark does not know them, at most one."""
 
-    test_accuracy: float
+    test_accuracy: float | None
     valid_accuracy: float | None = None
+
+    @property
+    def accuracy(self) -> float:
+        """By which architectures are compared: the test accuracy, the validation accuracy where that is not known."""
+        return self.valid_accuracy if self.test_accuracy is None else self.test_accuracy
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,8 +30,8 @@ class Benchmark:
 
     Example:
         >>> benchmark = Benchmark({"a": Record(0.9), "b": Record(0.94, 0.8)}, lambda genotype: genotype)
-        >>> benchmark.figures("a")
-        {'true_test_accuracy': 0.9, 'regret': 0.04}
+        >>> benchmark.figures("a"), benchmark.rank("a")
+        ({'true_test_accuracy': 0.9, 'regret': 0.04}, 2)
     """
 
     records: Mapping[str, Record]
@@ -35,15 +41,20 @@ class Benchmark:
         """What is known of a genotype; None if the benchmark lacks it."""
         return self.records.get(self.name_of(genotype))
 
-    @property
-    def best_test_accuracy(self) -> float:
-        """The best of all architectures."""
-        return max(record.test_accuracy for record in self.records.values())
+    @functools.cached_property
+    def best_accuracy(self) -> float:
+        """The best `Record.accuracy` of all architectures."""
+        return max(record.accuracy for record in self.records.values())
+
+    def rank(self, genotype: Genotype) -> int | None:
+        """Place of a genotype among all architectures, 1 for the best; equals share one; None if it is lacking."""
+        own = self[genotype]
+        return own and 1 + sum(record.accuracy > own.accuracy for record in self.records.values())
 
     def figures(self, genotype: Genotype) -> dict[str, float]:
         """What a search records: `true_test_accuracy`, `true_valid_accuracy` and `regret`, where they are known.
 
-        The regret is the best test accuracy of all architectures minus this one's.
+        The regret is the best accuracy of all architectures minus this one's.
         """
         record = self[genotype]
         if record is None:
@@ -51,6 +62,6 @@ class Benchmark:
         figures = {
             "true_test_accuracy": record.test_accuracy,
             "true_valid_accuracy": record.valid_accuracy,
-            "regret": round(self.best_test_accuracy - record.test_accuracy, 6),
+            "regret": round(self.best_accuracy - record.accuracy, 6),
         }
         return {name: value for name, value in figures.items() if value is not None}

@@ -4,7 +4,9 @@ Imports no TensorFlow, so that `--help` and a wrong flag answer at once.
 """
 
 from sdarts_tf.config.analyze import AnalyzeConfig
+from sdarts_tf.config.correlate import CorrelateConfig
 from sdarts_tf.config.draw import DrawConfig
+from sdarts_tf.config.query import QueryConfig
 from sdarts_tf.config.report import ReportConfig
 from sdarts_tf.config.retrain import RetrainConfig
 from sdarts_tf.config.search import SearchConfig
@@ -15,10 +17,12 @@ from sdarts_tf.config.trained import CHECKPOINTS, EvaluateConfig, ExportConfig, 
 __all__ = [
     "CHECKPOINTS",
     "AnalyzeConfig",
+    "CorrelateConfig",
     "DrawConfig",
     "EvaluateConfig",
     "ExportConfig",
     "ImportConfig",
+    "QueryConfig",
     "ReportConfig",
     "RetrainConfig",
     "SearchConfig",

@@ -21,7 +21,8 @@ class SearchConfig:
 
     method: str = setting("rs", "search method, a sum of ingredients: darts, rs or adv; +second_order, +pc, +pdarts")
     space: str = setting(
-        "s5", "search space: s1, s2, s3, s4, s5, darts (eight candidates), nasbench201, or recurrent (cells for text)"
+        "s5",
+        "search space: s1 to s5, darts (eight candidates), nasbench201, nasbench1shot1_1 to _3, recurrent (for text)",
     )
     dataset: str | None = setting(
         "cifar10",
@@ -30,7 +31,7 @@ class SearchConfig:
     )
     data_dir: str | None = setting(None, "folder with the data set's files, or a tensorflow-datasets folder")
     benchmark: str | None = setting(
-        None, "table of a NAS benchmark, .csv or .json; each epoch's genotype is looked up in it, nasbench201 only"
+        None, "file of a NAS benchmark (.csv, .json, .tfrecord) in which each epoch's genotype is looked up, nasbench*"
     )
     benchmark_dataset: str | None = setting(
         None, "data set whose accuracies are looked up: cifar10, cifar100 or imagenet16_120; default the search's"
@@ -46,9 +47,12 @@ class SearchConfig:
     channels: int = setting(16, "channels of the first cells", unit="channels", minimum=1)
     cells: int | None = setting(
         None,
-        "cells of the supernet, two of which reduce, default 8; nasbench201: of each of its three stages, default 5",
+        "cells of the supernet, default 8; nasbench201: of each of three stages, default 5; nasbench1shot1: default 9",
         unit="cells",
         minimum=1,
+    )
+    official_supernet: bool = setting(
+        False, "pad the pools between cells and take running statistics of the last batch, nasbench1shot1 only"
     )
     units: int = setting(300, "size of embedding and state, recurrent cells only", unit="units", minimum=1)
     text_unit: str = setting("words", "what a text is made of: words or characters", choices=TEXT_UNITS)

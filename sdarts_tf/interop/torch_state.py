@@ -15,7 +15,7 @@ from sdarts_tf import spaces
 from sdarts_tf.errors import InputError
 from sdarts_tf.genotypes.genotype import Genotype
 from sdarts_tf.layers import blocks, operations
-from sdarts_tf.spaces import nasbench201, nasbench201_cells
+from sdarts_tf.spaces import nasbench1shot1, nasbench201, nasbench201_cells
 from sdarts_tf.spaces.recurrent import LanguageModel
 
 
@@ -83,6 +83,9 @@ def entries(model) -> Iterator[Entry]:
     if isinstance(model, LanguageModel):
         yield from _language_model(model)
         return
+    if isinstance(model, nasbench1shot1.Supernet):
+        yield from _one_shot(model)
+        return
     if isinstance(model.stem, blocks.LargeImageStem):
         yield from _large_image_stem(model.stem)
     else:
@@ -118,6 +121,26 @@ def _language_model(model):
         yield Entry(matrix, (f"rnns.0._Ws.{number}",), "vector")
     if hasattr(model.cell, "normalization"):
         yield from _normalization(model.cell.normalization, ["rnns.0.bn"])
+
+
+def _one_shot(model):
+    yield from _conv_batch_norm(model.stem, ["stem"])
+    for index, cell in enumerate(model.cells):
+        prefix, number = f"cells.{index}", len(cell.blocks)
+        yield from _conv_batch_norm(cell.projections, [f"{prefix}._input_projections.{i}" for i in range(number)])
+        yield from _conv_batch_norm(cell.output_projection, [f"{prefix}._input_projections.{number}"])
+        for block, choices in enumerate(cell.blocks):
+            # Candidate 0 is the pool.
+            for candidate, layer in enumerate(choices.convolutions, start=1):
+                name = f"{prefix}._choice_blocks.{block}.mixed_op._ops.{candidate}.op"
+                yield from _conv_batch_norm(layer, [name])
+    yield from _preprocess(model.postprocess, ["postprocess"])
+    yield from _classifier(model.classifier, "classifier")
+
+
+def _conv_batch_norm(layer, prefixes):
+    yield _entry(layer.kernel, prefixes, "op.0.weight", "convolution")
+    yield from _normalization(layer.normalization, [f"{prefix}.op.1" for prefix in prefixes])
 
 
 def _supernet_place(row, column):

@@ -41,6 +41,29 @@ class ReluConvBatchNorm(Layer):
         return self.normalization(convolutions.pointwise(rectified, self.kernel), training=training)
 
 
+class ConvBatchNormRelu(Layer):
+    """Convolution, batch normalization, ReLU: the order of NAS-Bench-101, at stride 1.
+
+    Args:
+        in_channels: of the input `[N, H, W, in_channels]`.
+        out_channels: of the output `[N, H, W, out_channels]`.
+        kernel_size: 1 or 3.
+        momentum: how far the running statistics move, 0 to 1.
+    """
+
+    def __init__(self, in_channels, out_channels, kernel_size, *, momentum=0.1, **kwargs):
+        super().__init__(**kwargs)
+        self.kernel = self.add_weight(
+            name="kernel",
+            shape=(kernel_size, kernel_size, in_channels, out_channels),
+            initializer=convolutions.fan_in_uniform(kernel_size**2 * in_channels),
+        )
+        self.normalization = BatchNormalization(out_channels, momentum=momentum)
+
+    def call(self, x, training=False):
+        return tf.nn.relu(self.normalization(tf.nn.conv2d(x, self.kernel, 1, "SAME"), training=training))
+
+
 class FactorizedReduce(Layer):
     """ReLU, two 1x1 convolutions on grids shifted by one pixel, batch normalization: halves height and width.
 

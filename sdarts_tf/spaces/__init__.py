@@ -1,10 +1,10 @@
 """Search spaces, by name."""
 
 from sdarts_tf.errors import InputError
-from sdarts_tf.spaces import nasbench201_cells, recurrent_table
+from sdarts_tf.spaces import nasbench1shot1_cells, nasbench201_cells, recurrent_table
 from sdarts_tf.spaces.tables import EDGES, TABLES
 
-IMAGE_NAMES = (*TABLES, nasbench201_cells.SPACE)
+IMAGE_NAMES = (*TABLES, nasbench201_cells.SPACE, *nasbench1shot1_cells.TABLES)
 NAMES = (*IMAGE_NAMES, recurrent_table.NAME)
 
 
@@ -17,8 +17,8 @@ def check(name: str) -> None:
 def supernet_cells(name: str, given: int | None = None) -> int:
     """The `cells` of a space's supernet: what is given, else the official number. Imports no TensorFlow.
 
-    A supernet of the DARTS cells has that many, two of them reduction cells; one of nasbench201 that many in each of
-    its three stages.
+    A supernet of the DARTS cells has that many, two of them reduction cells; one of NAS-Bench-1Shot1 that many, before
+    two of which the maps are halved; one of nasbench201 that many in each of its three stages.
 
     Raises:
         InputError: that few cells cannot be.
@@ -27,7 +27,9 @@ def supernet_cells(name: str, given: int | None = None) -> int:
         >>> supernet_cells("s5"), supernet_cells("nasbench201"), supernet_cells("nasbench201", 1)
         (8, 5, 1)
     """
-    default, minimum = (5, 1) if name == nasbench201_cells.SPACE else (8, 3)
+    default, minimum = 9 if name in nasbench1shot1_cells.TABLES else 8, 3
+    if name == nasbench201_cells.SPACE:
+        default, minimum = 5, 1
     if given is not None and given < minimum:
         raise InputError(f"--cells={given} is out of range; the space {name} needs at least {minimum}.")
     return default if given is None else given
@@ -44,6 +46,8 @@ def rows(name: str) -> dict[str, list[tuple[str, tuple[str, ...]]]]:
     if name == nasbench201_cells.SPACE:
         names = nasbench201_cells.CANDIDATES
         return {nasbench201_cells.CELL: [(_label(edge), names) for edge in nasbench201_cells.EDGES]}
+    if name in nasbench1shot1_cells.TABLES:
+        return nasbench1shot1_cells.rows(name)
     if name == recurrent_table.NAME:
         names = recurrent_table.CANDIDATES
         return {recurrent_table.GROUP: [(_label(edge), names) for edge in recurrent_table.EDGES]}
@@ -57,8 +61,12 @@ def _label(edge):
     return "{} -> {}".format(*edge)
 
 
-def get(name: str):
+def get(name: str, *, official: bool = False):
     """The `SearchSpace` called `name`; InputError lists the known names.
+
+    Args:
+        name: one of `NAMES`.
+        official: as `NasBench1Shot1Space`'s; the other spaces have no such choice.
 
     Example:
         >>> get("s1").alpha_shapes()
@@ -74,6 +82,10 @@ def get(name: str):
         from sdarts_tf.spaces.nasbench201 import NasBench201Space
 
         return NasBench201Space()
+    if name in nasbench1shot1_cells.TABLES:
+        from sdarts_tf.spaces.nasbench1shot1 import NasBench1Shot1Space
+
+        return NasBench1Shot1Space(name, official=official)
     from sdarts_tf.spaces.darts import DartsSpace
 
     return DartsSpace(name)

@@ -3,7 +3,9 @@
 Source: Dong & Yang, "NAS-Bench-201", ICLR 2020.
 """
 
+import itertools
 import re
+from collections.abc import Iterator
 
 from sdarts_tf.errors import InputError
 from sdarts_tf.genotypes.genotype import Edge, Genotype
@@ -31,6 +33,18 @@ def architecture(genotype: Genotype) -> str:
         edges = [edge for edge in genotype.cells[CELL] if edge.target == target]
         nodes.append("".join(f"|{edge.operation}~{edge.source}" for edge in edges) + "|")
     return "+".join(nodes)
+
+
+def architectures() -> Iterator[str]:
+    """The benchmark's names of all architectures of the space.
+
+    Example:
+        >>> len(set(architectures()))
+        15625
+    """
+    for names in itertools.product(CANDIDATES, repeat=len(EDGES)):
+        edges = tuple(Edge(name, *edge) for name, edge in zip(names, EDGES, strict=True))
+        yield architecture(Genotype(SPACE, {CELL: edges}, {CELL: (OUTPUT,)}))
 
 
 def check(genotype: Genotype) -> None:

@@ -118,6 +118,7 @@ class EpochLoop(abc.ABC):
             **tracked,
         )
         self.metrics = Records(directory, "metrics.jsonl")
+        self.remarks: list[str] = []  # lines that are shown after the present epoch's
         self._train_step = tf.function(self._step_and_add, jit_compile=config.jit_compile or None)
 
     @abc.abstractmethod
@@ -235,6 +236,8 @@ class EpochLoop(abc.ABC):
         self.epochs_done.assign(epoch + 1)
         self._save(self.first_step(epoch + 1))
         progress.line("  ".join([f"epoch {epoch + 1}/{self.config.epochs}", *_described(record)]))
+        while self.remarks:
+            progress.line(self.remarks.pop(0))
 
     def _elapsed(self):
         return float(self.seconds.numpy()) + time.monotonic() - self._epoch_began

@@ -60,6 +60,7 @@ class SearchLoop(EpochLoop):
         self._max_skips = ingredients.max_skips(config.method, config.max_skips)
         self.space, self.stage, self._benchmark = space or spaces.get(config.space), stage, benchmark
         self.task, step = task, task.step
+        self._warned = False
         super().__init__(
             config,
             directory,
@@ -170,9 +171,20 @@ class SearchLoop(EpochLoop):
             **self._schedules(epoch),
             "alpha_entropy": float(np.mean(np.concatenate([_entropies(group.numpy()) for group in mixture.values()]))),
             "skip_connections": genotype.count("skip_connect"),
-            **(self._benchmark.figures(genotype) if self._benchmark else {}),
+            **self._true_figures(genotype),
             **(self._measure_hessian() if self._due(self.config.hessian_every, epoch + 1) else {}),
         }
+
+    def _true_figures(self, genotype):
+        if self._benchmark is None:
+            return {}
+        figures = self._benchmark.figures(genotype)
+        if not figures and not self._warned:
+            self._warned = True
+            self.remarks.append(
+                "--benchmark lacks the genotype of this epoch, and perhaps others; such have no true figures"
+            )
+        return figures
 
     def _keep(self, record):
         epoch = record["epoch"]

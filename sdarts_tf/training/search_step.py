@@ -187,7 +187,7 @@ def build_step(
         TensorShape([14, 2])
     """
     config = config.completed()
-    space = space or spaces.get(config.space)
+    space = space or spaces.get(config.space, official=config.official_supernet)
     method = parse_method(config)
     supernet = space.build_supernet(
         num_classes,

@@ -76,7 +76,7 @@ def read(run_dir) -> Searched:
 
 def describe(folder: pathlib.Path, config: SearchConfig) -> Searched:
     """What is read from the folder of a search with these settings; one in stages must be finished."""
-    space, checkpoints = spaces.get(config.space), folder / "checkpoints"
+    space, checkpoints = spaces.get(config.space, official=config.official_supernet), folder / "checkpoints"
     if ingredients.PROGRESSIVE in ingredients.split(config.method):
         tables = json.loads((folder / "stages.json").read_text(encoding="utf-8"))
         stages = progressive.stages(config.stage_cells, config.stage_kept, config.stage_skip_dropout)

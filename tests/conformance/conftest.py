@@ -9,12 +9,14 @@ from sdarts_tf.training.search_step import build_step
 
 PERTURBATIONS = ("darts", "rs", "adv")
 METHODS = [a + b for a in PERTURBATIONS for b in ("", "+second_order", "+pc")] + ["adv+second_order+pc"]
-SUBJECTS = [(s, m) for s in spaces.IMAGE_NAMES for m in METHODS if s != "nasbench201" or "pc" not in m.split("+")]
-# The other spaces differ in their tables only, and the other methods in nothing new; two replicas are slow to trace.
-QUICK_ON_TWO_REPLICAS = [("s2", method) for method in ("rs", "adv")]
-QUICK_WITH_PARTIAL_CHANNELS = [("s1", 1)]  # whose edges differ; two ingredients
+SUBJECTS = [(s, m) for s in spaces.IMAGE_NAMES for m in METHODS if s[:3] != "nas" or "pc" not in m.split("+")]
+# Those of NAS-Bench-1Shot1 differ in their tables only.
+SLOW_SPACES = ("nasbench1shot1_1", "nasbench1shot1_3")
 # One space of each family sees every method, the others only what has most in it.
 QUICK_WITH_ALL_METHODS = ("s2", "nasbench201")
+# Two replicas are slow to trace; partial channels are tried where edges differ, with two ingredients.
+QUICK_ON_TWO_REPLICAS = [("s2", method) for method in ("rs", "adv")]
+QUICK_WITH_PARTIAL_CHANNELS = [("s1", 1)]
 
 
 def pytest_generate_tests(metafunc):
@@ -29,22 +31,16 @@ def pytest_generate_tests(metafunc):
 def pytest_collection_modifyitems(items):
     for item in items:  # those of all folders
         names = getattr(item, "fixturenames", ())
-        if {"two_replicas", "space", "method"} <= set(names):
-            subject = item.callspec.params["space"], item.callspec.params["method"]
-            if subject not in QUICK_ON_TWO_REPLICAS:
-                item.add_marker(pytest.mark.slow)
-        if {"method", "space"} <= set(names):
-            method, space = item.callspec.params["method"], item.callspec.params["space"]
-            if "pc" in method.split("+"):
-                quick = (space, method.count("+")) in QUICK_WITH_PARTIAL_CHANNELS
-            else:
-                quick = space in QUICK_WITH_ALL_METHODS or method == "adv+second_order"
-            if not quick:
-                item.add_marker(pytest.mark.slow)
-        if {"perturbation", "space"} <= set(names):
-            space, perturbation = item.callspec.params["space"], item.callspec.params["perturbation"]
-            if space not in QUICK_WITH_ALL_METHODS and perturbation != "adv":
-                item.add_marker(pytest.mark.slow)
+        if {"tiny", "space"} <= set(names) and _is_slow("two_replicas" in names, **item.callspec.params):
+            item.add_marker(pytest.mark.slow)
+
+
+def _is_slow(on_two_replicas, space, method="adv+second_order", perturbation="adv", **_):
+    if "pc" in method.split("+"):
+        quick = (space, method.count("+")) in QUICK_WITH_PARTIAL_CHANNELS
+    else:
+        quick = space in QUICK_WITH_ALL_METHODS or (method, perturbation) == ("adv+second_order", "adv")
+    return not quick or space in SLOW_SPACES or (on_two_replicas and (space, method) not in QUICK_ON_TWO_REPLICAS)
 
 
 class Tiny:

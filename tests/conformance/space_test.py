@@ -18,6 +18,9 @@ PARAMETERS = {
     "s5": (1_930_618, 1_953_748),
     "darts": (1_930_618, 1_953_748),
     "nasbench201": (1_686_106, 1_691_956),
+    "nasbench1shot1_1": (1_101_402, 1_107_252),
+    "nasbench1shot1_2": (1_101_402, 1_107_252),
+    "nasbench1shot1_3": (1_509_594, 1_515_444),
 }
 
 
@@ -78,8 +81,13 @@ def test_one_hot_mixture_gives_that_operation(space):
     genotype = spaces.get(space).discretize(mixture)
     assert Genotype.from_json(genotype.to_json()) == genotype
     for kind, edges in genotype.cells.items():
-        assert len(edges) == (6 if space == "nasbench201" else 8)
-        assert {edge.operation for edge in edges} <= expected[kind]
+        if space.startswith("nasbench1shot1"):
+            # The output reads the last blocks, which read the last before them; the first of all reads the input.
+            assert genotype.outputs[kind][-1] == spaces.get(space).table.blocks[-1]
+            assert {edge.operation for edge in edges} == expected["ops"]
+        else:
+            assert len(edges) == (6 if space == "nasbench201" else 8)
+            assert {edge.operation for edge in edges} <= expected[kind]
 
 
 def test_one_hot_and_pruned_mixtures_lead_to_the_genotype(space):

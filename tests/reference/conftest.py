@@ -155,7 +155,7 @@ def supernet(case):
     """The supernet of the case with its official state; a noise operation replays the recorded draws."""
     from sdarts_tf.interop import torch_state
 
-    space = spaces.get(case["config/space"])
+    space = spaces.get(case["config/space"], official=True)
     model = space.build_supernet(case["config/classes"], case["config/channels"], case["config/cells"])
     torch_state.assign(model, case.state)
     if "config/noise_seed" in case:

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from sdarts_tf import spaces
-from sdarts_tf.spaces import nasbench201_cells
+from sdarts_tf.spaces import nasbench1shot1_cells, nasbench201_cells
 from sdarts_tf.spaces.discretize import darts_cell
+from sdarts_tf.spaces.nasbench101 import Module
 from sdarts_tf.spaces.tables import TABLES
 
 PATTERN = "discretize*.npz"
@@ -42,6 +43,24 @@ def test_nasbench201_cells(golden):
             genotype = spaces.get("nasbench201").discretize({"cell": _softmax(alpha)})
             assert nasbench201_cells.architecture(genotype) == name
             assert nasbench201_cells.parse(name) == genotype
+
+
+def test_nasbench1shot1_cells(golden):
+    """The matrix, and the operations of all vertices that lead to the output; the others are no part of the module."""
+    with np.load(golden, allow_pickle=False) as archive:
+        names = [space for space in nasbench1shot1_cells.TABLES if f"{space}/genotype" in archive]
+        if not names:
+            pytest.skip(f"{golden} has no draws of NAS-Bench-1Shot1.")
+        for space in names:
+            official = [json.loads(text) for text in archive[f"{space}/genotype"].tolist()]
+            groups = {group: archive[f"{space}/alpha/{group}"].astype(np.float64) for group in spaces.rows(space)}
+            assert len(official) == len(groups["ops"]) > 0
+            for draw, cell in enumerate(official):
+                genotype = spaces.get(space).discretize({g: _softmax(alpha[draw]) for g, alpha in groups.items()})
+                module = nasbench1shot1_cells.module(genotype)
+                assert [list(row) for row in module.matrix] == cell["matrix"]
+                expected = Module(tuple(map(tuple, cell["matrix"])), tuple(cell["ops"]))
+                assert module.pruned() == expected.pruned()
 
 
 def test_official_ranking_with_other_lists_cannot_matter_here(golden):

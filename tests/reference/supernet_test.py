@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from sdarts_tf import spaces
@@ -70,6 +71,8 @@ def test_training(case, supernet):
 
 
 def test_genotype(case):
+    if "genotype" not in case:
+        pytest.skip("the official code has no discretization in this file; discretize.npz has")
     space = spaces.get(case["config/space"])
     genotype = space.discretize({group: tf.nn.softmax(alpha).numpy() for group, alpha in case.alpha.items()})
     if case["config/space"] == "nasbench201":
