@@ -6,7 +6,6 @@ import sys
 
 from sdarts_tf import command_line
 from sdarts_tf.config import AnalyzeConfig
-from sdarts_tf.data import sources, text
 from sdarts_tf.errors import InputError
 from sdarts_tf.training import searched_files
 from sdarts_tf.training.run_directory import RunDirectory
@@ -34,7 +33,7 @@ def analyze(config: AnalyzeConfig) -> dict[str, dict]:
         raise InputError("--run_dir is needed: name the folder of a search, or several with commas between them.")
     files = {name: searched_files.read(name) for name in config.run_dir}
     with command_line.native_output_held():  # tensorflow-datasets, if it is needed, imports TensorFlow
-        tasks = {name: _task(each.config, config.data_dir) for name, each in files.items()}
+        tasks = {name: searched_files.read_data(each.config, config.data_dir) for name, each in files.items()}
 
     command_line.quiet_tensorflow()
     from sdarts_tf.analysis import pictures
@@ -54,29 +53,6 @@ def analyze(config: AnalyzeConfig) -> dict[str, dict]:
         labels = _labels(analyses)
         _write(_comparison(config), pictures.paint({labels[name]: each for name, each in analyses.items()}), None)
     return analyses
-
-
-def _task(config, data_dir):
-    """Reads the data; what makes the task of settings and a space, once TensorFlow is there."""
-    data_dir = data_dir or config.data_dir
-    if config.family == "recurrent":
-        corpus = text.read(config.dataset, data_dir, config.text_unit, config.max_examples)
-
-        def make(config, space):
-            from sdarts_tf.training.text_search import TextTask
-
-            return TextTask(config, corpus)
-
-        return make
-    source = sources.get(config.dataset)
-    examples = source.load("train", data_dir, config.max_examples)
-
-    def make(config, space):
-        from sdarts_tf.training.search_task import ImageTask
-
-        return ImageTask(config, source, examples, space=space)
-
-    return make
 
 
 def _labels(names) -> dict[str, str]:

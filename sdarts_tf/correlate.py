@@ -6,7 +6,6 @@ import sys
 
 from sdarts_tf import benchmarks, command_line
 from sdarts_tf.config import CorrelateConfig
-from sdarts_tf.data import sources
 from sdarts_tf.errors import InputError
 from sdarts_tf.training import searched_files
 from sdarts_tf.training.run_directory import RunDirectory
@@ -39,10 +38,9 @@ def correlate(config: CorrelateConfig) -> dict:
     if path is None:
         raise InputError("--benchmark is needed, as the search had none: name the file of its space's benchmark.")
     dataset = config.benchmark_dataset or searched.benchmark_dataset or searched.dataset
-    source = sources.get(searched.dataset)
     with command_line.native_output_held():  # tensorflow-datasets, if it is needed, imports TensorFlow
         benchmark = benchmarks.load(path, searched.space, dataset)
-        examples = source.load("train", config.data_dir or searched.data_dir, searched.max_examples)
+        make_task = searched_files.read_data(searched, config.data_dir)
 
     command_line.quiet_tensorflow()
     from sdarts_tf.analysis.ranking import SupernetRanking
@@ -50,7 +48,7 @@ def correlate(config: CorrelateConfig) -> dict:
 
     runtime.suit_supernets()
     runtime.make_reproducible(config.seed)
-    ranking = SupernetRanking(files, source, examples, benchmark, config)
+    ranking = SupernetRanking(files, make_task, benchmark, config)
     correlation = ranking.correlation(lambda text: print(text, file=sys.stderr))
     correlation = {"benchmark": str(path), "benchmark_dataset": dataset, **correlation}
     RunDirectory(config.run_dir).write(FILE, json.dumps(correlation) + "\n")

@@ -3,19 +3,20 @@
 Source: `nasbench201/examine_ranking.py` of the official code, which compares 100 one-hot mixtures in evaluation mode.
 """
 
+import functools
+from collections.abc import Callable
+
 import numpy as np
 import scipy.stats
 
 from sdarts_tf.analysis.fixed_loss import FixedLoss
 from sdarts_tf.benchmarks import Benchmark
 from sdarts_tf.config import CorrelateConfig
-from sdarts_tf.data.sources import Examples, Source
-from sdarts_tf.data.streams import split
 from sdarts_tf.errors import InputError
 from sdarts_tf.genotypes.genotype import Genotype
 from sdarts_tf.spaces.base import SearchSpace
-from sdarts_tf.training import curvature, searched
-from sdarts_tf.training.search_step import build_step
+from sdarts_tf.training import searched
+from sdarts_tf.training.search_task import SearchTask
 from sdarts_tf.training.searched_files import SearchedFiles
 
 _DRAWS_PER_ARCHITECTURE = 500
@@ -82,8 +83,7 @@ class SupernetRanking:
 
     Args:
         files: of the search.
-        source: its data set.
-        examples: its training images; the part that trained alpha is looked at, not augmented.
+        make_task: function of its settings and its space -> its `SearchTask`; the data of alpha are looked at.
         benchmark: the true accuracies.
         config: which architectures are drawn, and on how many images they are evaluated.
 
@@ -94,21 +94,19 @@ class SupernetRanking:
     def __init__(
         self,
         files: SearchedFiles,
-        source: Source,
-        examples: Examples,
+        make_task: Callable[..., SearchTask],
         benchmark: Benchmark,
         config: CorrelateConfig,
     ):
         self._files, self._benchmark, self._config = files, benchmark, config
         self.batch_size = files.config.batch_size if config.batch_size is None else config.batch_size
-        _, alpha_part = split(examples, files.config.train_share)
-        batches = curvature.fixed_batches(alpha_part, source, batch_size=self.batch_size, count=config.batches)
         self._searched = searched.describe(files.run_dir, files.config)
         self._space = self._searched.space
         self._sample = sample(self._space, benchmark, config.architectures, seed=config.seed)
-        step = build_step(self._searched.config, source.num_classes, self._space)
-        self._supernet, self._architecture = step.supernet, step.architecture
-        self._loss = FixedLoss(self._supernet, batches, training=config.statistics == "training")
+        task = make_task(self._searched.config, self._space)
+        self._supernet, self._architecture = task.step.supernet, task.step.architecture
+        objective = functools.partial(task.objective, training=config.statistics == "training")
+        self._loss = FixedLoss(objective, task.fixed_batches(self.batch_size, config.batches))
 
     def correlation(self, progress=lambda text: None) -> dict:
         """What `correlation.json` holds; accuracies in 0 to 1, checkpoints ascending by epoch.

@@ -4,9 +4,11 @@ import dataclasses
 import json
 import pathlib
 import re
+from collections.abc import Callable
 
 from sdarts_tf import config as configuration
 from sdarts_tf.config import SearchConfig
+from sdarts_tf.data import sources, text
 from sdarts_tf.errors import InputError
 from sdarts_tf.methods import ingredients, progressive
 from sdarts_tf.training.run_directory import RunDirectory
@@ -59,3 +61,37 @@ def read(run_dir) -> SearchedFiles:
             f"--run_dir={run_dir}), or start one with --keep_every=1."
         )
     return SearchedFiles(directory.path, config, dict(sorted(found.items())))
+
+
+def read_data(config: SearchConfig, data_dir: str | None = None) -> Callable:
+    """Reads the data of a search, which for some data sets imports TensorFlow.
+
+    Args:
+        config: its settings.
+        data_dir: where the data lie now; None is where they lay.
+
+    Returns:
+        Function of settings and a space -> their `SearchTask`, which imports TensorFlow.
+
+    Raises:
+        InputError: the data are missing.
+    """
+    data_dir = data_dir or config.data_dir
+    if config.family == "recurrent":
+        corpus = text.read(config.dataset, data_dir, config.text_unit, config.max_examples)
+
+        def make_text_task(config, space):
+            from sdarts_tf.training.text_search import TextTask
+
+            return TextTask(config, corpus)
+
+        return make_text_task
+    source = sources.get(config.dataset)
+    examples = source.load("train", data_dir, config.max_examples)
+
+    def make_image_task(config, space):
+        from sdarts_tf.training.search_task import ImageTask
+
+        return ImageTask(config, source, examples, space=space)
+
+    return make_image_task
