@@ -34,7 +34,7 @@ def check(config: SearchConfig) -> None:
     spaces.supernet_cells(config.space, config.cells)
     if config.space.startswith("nasbench"):
         _check_nasbench(config)
-    elif config.official_supernet:
+    if config.official_supernet and not config.space.startswith("nasbench1shot1"):
         raise InputError(f"--official_supernet is for nasbench1shot1; leave it away with --space={config.space}.")
     if config.family == "recurrent":
         _check_recurrent(config)

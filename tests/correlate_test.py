@@ -12,6 +12,7 @@ from sdarts_tf.analysis import ranking
 from sdarts_tf.config import CorrelateConfig, SearchConfig
 from sdarts_tf.correlate import correlate, main
 from sdarts_tf.errors import InputError
+from sdarts_tf.genotypes.genotype import Genotype
 from sdarts_tf.search import search
 from sdarts_tf.spaces import nasbench201_cells
 
@@ -39,6 +40,18 @@ def run(tmp_path_factory):
 @pytest.fixture(scope="module")
 def correlation(run):
     return correlate(CorrelateConfig(run_dir=str(run), seed=3, **SMALL))
+
+
+def test_a_search_records_true_accuracies(run):
+    """The genotype of the epoch has the figures of its row; the best row is the last."""
+    (metrics,), (_, genotype) = (
+        [json.loads(line) for line in (run / name).read_text().splitlines()]
+        for name in ("metrics.jsonl", "genotypes.jsonl")
+    )
+    name = nasbench201_cells.architecture(Genotype.from_dict(genotype))
+    number = list(nasbench201_cells.architectures()).index(name)
+    assert metrics["true_test_accuracy"] == pytest.approx(number / 2e4, abs=1e-6)
+    assert metrics["regret"] == pytest.approx((15624 - number) / 2e4, abs=2e-6)
 
 
 def test_what_is_written(run, correlation):

@@ -112,9 +112,9 @@ def _records(path):
         raise ValueError("its checksum is wrong") from error
 
 
-@functools.lru_cache(maxsize=1 << 20)
+@functools.lru_cache(maxsize=4096)  # for repeats of a module that follow one another
 def _in_space(space, adjacency, operations):
-    """Whether a module, as a record writes it, is in a space; the repeats of a module stand one after the other."""
+    """Whether a module, as a record writes it, is in a space."""
     size = math.isqrt(len(adjacency))
     matrix = tuple(tuple(map(int, adjacency[row * size : (row + 1) * size])) for row in range(size))
     return nasbench1shot1_cells.contains(space, Module(matrix, tuple(operations.split(","))))

@@ -118,7 +118,7 @@ def test_odd_image_sizes(space, tiny):
     assert logits.shape == (2, 5)
 
 
-@pytest.mark.parametrize(("name", "training"), [("s1", False), ("s4", True), ("s5", False)])
+@pytest.mark.parametrize(("name", "training"), [("s1", False), ("s4", True), ("s5", False), ("nasbench1shot1_2", True)])
 def test_what_is_prepared_once_gives_what_is_computed_anew(name, tiny, training):
     """`repeated` computes once what does not depend on the mixture; loss and gradient stay, at any mixture."""
     step = tiny.step(name)
