@@ -28,6 +28,11 @@ def check(config: SearchConfig) -> None:
         ingredients.split(config.method)
     except ValueError as error:
         raise InputError(str(error)) from error
+    if config.precision != "float32" and "second_order" in ingredients.split(config.method):
+        raise InputError(
+            f"--method={config.method} takes small differences of gradients, which --precision={config.precision} "
+            "rounds away; use float32, or leave second_order out."
+        )
     _check_stop(config)
     spaces.check(config.space)
     sources.check(config.dataset, tuple(sources.SOURCES))

@@ -46,6 +46,15 @@ def validate(config) -> None:
             raise InputError(f"--{field.name}={value} is out of range; give a number that is {bounds}.")
 
 
+def validate_parts(config) -> None:
+    """Raises InputError unless a batch can be computed in `accumulate_steps` equal parts."""
+    if config.batch_size % config.accumulate_steps:
+        raise InputError(
+            f"--batch_size={config.batch_size} cannot be divided into --accumulate_steps={config.accumulate_steps} "
+            f"equal parts; choose a multiple of {config.accumulate_steps}."
+        )
+
+
 def to_json(config) -> str:
     """The configuration as indented JSON, field by field."""
     return json.dumps(dataclasses.asdict(config), indent=2) + "\n"

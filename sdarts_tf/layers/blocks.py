@@ -23,7 +23,7 @@ class Stem(Layer):
         self.normalization = BatchNormalization(channels)
 
     def call(self, x, training=False):
-        return self.normalization(tf.nn.conv2d(x, self.kernel, 1, "SAME"), training=training)
+        return self.normalization(convolutions.convolution(x, self.kernel, 1, "SAME"), training=training)
 
 
 class ReluConvBatchNorm(Layer):
@@ -85,8 +85,8 @@ class Classifier(Layer):
         self.bias = self.add_weight(name="bias", shape=(num_classes,), initializer=initializer)
 
     def call(self, x):
-        logits = tf.matmul(tf.reduce_mean(x, [1, 2]), self.kernel) + self.bias
-        return tf.cast(logits, self.variable_dtype)
+        x = tf.cast(x, self.variable_dtype)
+        return tf.matmul(tf.reduce_mean(x, [1, 2]), self.kernel) + self.bias
 
 
 class LargeImageStem(Layer):
@@ -115,7 +115,7 @@ class LargeImageStem(Layer):
     def call(self, x, training=False):
         outputs = []
         for number, (kernel, normalization) in enumerate(zip(self.kernels, self.normalizations, strict=True)):
-            x = tf.nn.conv2d(convolutions.pad(tf.nn.relu(x) if number else x, 1), kernel, 2, "VALID")
+            x = convolutions.convolution(convolutions.pad(tf.nn.relu(x) if number else x, 1), kernel, 2, "VALID")
             x = normalization(x, training=training)
             outputs.append(x)
         return outputs[1], outputs[2]
@@ -180,8 +180,10 @@ class AuxiliaryHead(Layer):
                 "use larger images, or switch the head off."
             )
         x = tf.nn.avg_pool2d(tf.nn.relu(x), 5, self.stride, "VALID")
-        x = tf.nn.relu(self.normalizations[0](tf.nn.conv2d(x, self.kernels[0], 1, "VALID"), training=training))
-        x = tf.nn.conv2d(x, self.kernels[1], 1, "VALID")
+        x = tf.nn.relu(
+            self.normalizations[0](convolutions.convolution(x, self.kernels[0], 1, "VALID"), training=training)
+        )
+        x = convolutions.convolution(x, self.kernels[1], 1, "VALID")
         if len(self.normalizations) > 1:
             x = self.normalizations[1](x, training=training)
         return self.classifier(tf.nn.relu(x))

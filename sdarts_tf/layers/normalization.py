@@ -66,6 +66,13 @@ class BatchNormalization(Layer):
         )
         if training:
             # The kernel has already moved the running statistics by `momentum`.
-            self.moving_mean.assign(output.batch_mean)
-            self.moving_variance.assign(output.batch_variance)
+            self._move(self.moving_mean, output.batch_mean, x.dtype)
+            self._move(self.moving_variance, output.batch_variance, x.dtype)
         return output.y
+
+    @staticmethod
+    def _move(statistic, value, dtype):
+        if dtype == tf.float16:
+            # A map that has overflowed is dropped with its step; the statistics must outlive it.
+            value = tf.where(tf.math.is_finite(value), value, statistic.value)
+        statistic.assign(value)

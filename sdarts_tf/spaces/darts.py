@@ -131,9 +131,10 @@ def _weighed(bypass, rows, edge_weights):
     """Pairs of a row and what bypasses the mixture on that edge: one matrix product for all edges of a node."""
     if edge_weights is None:
         return [(row, bypass) for row in rows]
-    weights = tf.cast(tf.gather(edge_weights, rows), bypass.dtype)
-    maps = tf.matmul(weights[:, tf.newaxis], tf.reshape(bypass, [1, -1]))
-    return zip(rows, tf.unstack(tf.reshape(maps, [len(rows), -1, *bypass.shape[1:]])), strict=True)
+    weights = tf.gather(edge_weights, rows)
+    flat = tf.matmul(weights[:, tf.newaxis], tf.cast(tf.reshape(bypass, [1, -1]), weights.dtype))
+    maps = tf.cast(tf.reshape(flat, [len(rows), -1, *bypass.shape[1:]]), bypass.dtype)
+    return zip(rows, tf.unstack(maps), strict=True)
 
 
 def shuffle_channels(x, groups):
@@ -155,7 +156,7 @@ class Supernet(keras.Model):
     """Stem, cells that mix all candidates, classifier; called as `SearchSpace.build_supernet` says."""
 
     def __init__(self, table, num_classes, channels, cells, *, channel_divisor=1, dropped_skips=False, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)
         if channels % (2 * channel_divisor if channel_divisor > 1 else 1):
             raise InputError(
                 f"--channels={channels} cannot be divided for partial channels; choose a multiple of "

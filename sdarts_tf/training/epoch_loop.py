@@ -23,12 +23,18 @@ class StepTotals(tf.Module):
 
     def __init__(self):
         super().__init__(name="totals")
-        self.sums = {name: tf.Variable(0.0, trainable=False) for name in ("steps", "loss", "accuracy", "non_finite")}
+        names = ("steps", "loss", "accuracy", "non_finite", "skipped")
+        self.sums = {name: tf.Variable(0.0, trainable=False) for name in names}
 
     def add(self, figures):
         """Adds the figures of one step."""
-        for name, total in self.sums.items():
-            total.assign_add(1.0 if name == "steps" else tf.cast(figures[name], tf.float32))
+        # The loss of a skipped step may have overflowed.
+        kept = 1.0 - tf.cast(figures["skipped"], tf.float32)
+        for name in ("loss", "accuracy"):
+            self.sums[name].assign_add(tf.math.multiply_no_nan(figures[name], kept))
+        self.sums["steps"].assign_add(kept)
+        for name in ("non_finite", "skipped"):
+            self.sums[name].assign_add(tf.cast(figures[name], tf.float32))
 
     def reset(self):
         """Starts a new epoch."""
@@ -36,7 +42,7 @@ class StepTotals(tf.Module):
             total.assign(0.0)
 
     def means(self):
-        """Loss and accuracy, averaged over the steps so far, and the number of non-finite losses."""
+        """Loss and accuracy, averaged over the steps that were not skipped, and the number of non-finite losses."""
         sums = {name: float(total) for name, total in self.sums.items()}
         steps = max(sums["steps"], 1.0)
         return sums["loss"] / steps, sums["accuracy"] / steps, int(sums["non_finite"])
@@ -64,7 +70,8 @@ class EpochLoop(abc.ABC):
     Args:
         config: its `epochs`, `seed`, `checkpoint_seconds` and `jit_compile` are read.
         directory: where the run is kept.
-        step: called as `step(*batch, seed=, **schedules)`; returns `loss`, `accuracy` and `non_finite`, scalars.
+        step: called as `step(*batch, seed=, **schedules)`; returns scalars, `loss`, `accuracy`, `non_finite` and
+            `skipped`.
         steps_per_epoch: number of steps.
         images_per_step: for the progress.
         first_epoch: epochs that an earlier stage of the run has recorded.
@@ -203,7 +210,10 @@ class EpochLoop(abc.ABC):
                 f"The training loss of epoch {epoch + 1} is not finite; start another run with a lower "
                 "--learning_rate or a larger --batch_size."
             )
-        record = {**self._record(epoch), "non_finite_losses": self.totals.means()[2], "seconds": self._elapsed()}
+        record = {**self._record(epoch), "non_finite_losses": self.totals.means()[2]}
+        if self.config.precision == "float16":
+            record["skipped_steps"] = int(self.totals.sums["skipped"])
+        record["seconds"] = self._elapsed()
         self.metrics.append(record)
         for name, value in record.items():
             tf.summary.scalar(name, value, step=self.first_epoch + epoch + 1)
@@ -235,6 +245,7 @@ _SHOWN = {
     "skip_connections": "skips {}",
     "hessian_norm": "Hessian {:.4f}",
     "hessian_spread": "spread {:.4f}",
+    "skipped_steps": "skipped {}",
     "seconds": "{:.1f} s",
 }
 

@@ -83,6 +83,7 @@ class SearchLoop(EpochLoop):
             architecture=step.architecture,
             weight_optimizer=step.weight_optimizer.state,
             alpha_optimizer=step.alpha_optimizer.state,
+            **step.precision.state,
         )
         self.genotypes, self.mixtures = (Records(directory, name) for name in ("genotypes.jsonl", "mixtures.jsonl"))
         self._measure_hessian = self._prepared_hessian(alpha_part, source) if config.hessian_every else None

@@ -9,18 +9,21 @@ import tensorflow as tf
 from sdarts_tf import spaces
 from sdarts_tf.config import SearchConfig
 from sdarts_tf.errors import InputError
+from sdarts_tf.layers.recomputation import recompute_cells
 from sdarts_tf.methods import simplex
 from sdarts_tf.methods.method import Method, parse
 from sdarts_tf.spaces.base import Architecture, SearchSpace
 from sdarts_tf.training.objective import Objective
 from sdarts_tf.training.optimizers import SGD, Adam, clip_by_global_norm
+from sdarts_tf.training.precision import Precision
 
 
 @dataclasses.dataclass(frozen=True)
 class StepResult:
     """Figures of one step, scalars: the training loss and accuracy at the perturbed mixture, and what went wrong.
 
-    `validation_loss` is the alpha step's. `non_finite` counts the losses of this step that were not finite.
+    `validation_loss` is the alpha step's. `non_finite` counts the losses of this step that were not finite;
+    `skipped` is 1 if a gradient overflowed float16, so that the step was skipped from there on, else 0.
     """
 
     loss: tf.Tensor
@@ -28,6 +31,7 @@ class StepResult:
     validation_loss: tf.Tensor
     gradient_norm: tf.Tensor
     non_finite: tf.Tensor
+    skipped: tf.Tensor
 
 
 class _TracedOnce:
@@ -53,6 +57,8 @@ class SearchStep:
         alpha_gradient_clip: largest global norm of alpha's gradient; None is any.
         attack_training: the attack normalizes by the batch's statistics instead of the running ones.
         perturbed: the groups of the mixture that are perturbed; None means all.
+        precision: of the supernet's maps; default float32.
+        parts: each replica's share of a batch is computed in so many parts, one after the other.
     """
 
     def __init__(
@@ -67,12 +73,15 @@ class SearchStep:
         alpha_gradient_clip: float | None = None,
         attack_training: bool = False,
         perturbed: Collection[str] | None = None,
+        precision: Precision | None = None,
+        parts: int = 1,
     ):
         self.supernet, self.architecture, self.method = supernet, architecture, method
         self.weight_optimizer, self.alpha_optimizer = weight_optimizer, alpha_optimizer
         self.gradient_clip, self.alpha_gradient_clip = gradient_clip, alpha_gradient_clip
         self.attack_training = attack_training
         self.perturbed = tuple(architecture.alpha if perturbed is None else perturbed)
+        self.precision, self.parts = precision or Precision(), parts
         self._non_finite = tf.Variable(0, trainable=False, name="non_finite")
 
     def __call__(
@@ -102,8 +111,10 @@ class SearchStep:
             The fields of `StepResult`, by name.
         """
         self._non_finite.assign(0)
+        self.precision.begin_step()
         alpha_seed, noise_seed, attack_seed, weight_seed = tf.unstack(tf.random.split(seed, 4))
-        recorded = {"training": True, "record": True, "skip_dropout": skip_dropout, "drop_rate": drop_rate}
+        computed = {"precision": self.precision, "parts": self.parts}
+        recorded = computed | {"training": True, "record": True, "skip_dropout": skip_dropout, "drop_rate": drop_rate}
 
         def move_alpha():
             train, valid = (
@@ -116,13 +127,14 @@ class SearchStep:
         else:
             validation_loss = tf.cond(alpha_learning_rate > 0, move_alpha, lambda: tf.constant(0.0))
         # Evaluation mode unless asked otherwise; never recorded: an attack must not move batch statistics.
-        attacked = Objective(self.supernet, train_batch, training=self.attack_training, seed=attack_seed)
+        attacked = Objective(self.supernet, train_batch, training=self.attack_training, seed=attack_seed, **computed)
         hard = self._perturb(attacked.repeated(), epsilon, noise_seed)
         train = Objective(self.supernet, train_batch, seed=weight_seed, **recorded)
         loss, accuracy, norm = self._move_weights(train, hard, learning_rate)
         self._count_non_finite(validation_loss)
         self._count_non_finite(loss)
-        result = StepResult(loss, accuracy, validation_loss, norm, self._non_finite.read_value())
+        counts = self._non_finite.read_value(), self.precision.end_step()
+        result = StepResult(loss, accuracy, validation_loss, norm, *counts)
         return {field.name: getattr(result, field.name) for field in dataclasses.fields(result)}
 
     def _perturb(self, loss_and_gradient, epsilon, seed):
@@ -133,6 +145,7 @@ class SearchStep:
         def of_the_perturbed(shares):
             loss, gradient = loss_and_gradient(self.architecture.constrained(mixture | shares))
             self._count_non_finite(loss)
+            self.precision.watch(gradient)
             return loss, {group: gradient[group] for group in shares}
 
         hard = self.method.perturbation(clean, of_the_perturbed, epsilon=epsilon, seed=seed)
@@ -151,13 +164,13 @@ class SearchStep:
         gradient = list(pullback(gradient).values())
         if self.alpha_gradient_clip is not None:
             gradient, _ = clip_by_global_norm(gradient, self.alpha_gradient_clip)
-        self.alpha_optimizer.apply(gradient, alpha_learning_rate)
+        self.precision.apply(gradient, lambda: self.alpha_optimizer.apply(gradient, alpha_learning_rate))
         return loss
 
     def _move_weights(self, train, mixture, learning_rate):
         loss, gradient, accuracy = train.loss_and_weight_gradient(mixture)
         gradient, norm = clip_by_global_norm(gradient, self.gradient_clip)
-        self.weight_optimizer.apply(gradient, learning_rate)
+        self.precision.apply(gradient, lambda: self.weight_optimizer.apply(gradient, learning_rate))
         return loss, accuracy, norm
 
     def _count_non_finite(self, loss):
@@ -195,6 +208,8 @@ def build_step(
         channel_divisor=method.channel_divisor,
         dropped_skips=method.dropped_skips,
     )
+    if config.recompute:
+        recompute_cells(supernet)
     if config.drop_path and not space.drops_edges:
         raise InputError(f"--drop_path drops edges of DARTS cells; leave it away with --space={space.name}.")
     operations, edges = space.alpha_shapes(), space.edge_shapes() if method.edge_normalization else {}
@@ -214,4 +229,6 @@ def build_step(
         alpha_gradient_clip=config.alpha_gradient_clip,
         attack_training=config.attack_statistics == "training",
         perturbed=None if config.perturb_edges else operations,
+        precision=Precision(config.precision),
+        parts=config.accumulate_steps,
     )
