@@ -1,6 +1,6 @@
 """Resident memory of a search or a training after each of its epochs, one JSON line each.
 
-Starts the command, looks at its run's metrics.jsonl several times a second, and reads the process's memory when an epoch
+Starts the command, looks at its run's metrics.jsonl ten times a second, and reads the process's memory when an epoch
 has been added. A run that leaks nothing ends with what it had after its first epochs.
 
     python scripts/memory_curve.py runs/soak/metrics.jsonl python -m sdarts_tf.search --run_dir=runs/soak \
