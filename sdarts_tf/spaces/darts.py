@@ -193,10 +193,11 @@ class Supernet(keras.Model):
 
     def call(self, images, mixture, training=False, seed=None, prepared=None, skip_dropout=None, drop_rate=None):
         options = {"training": training, "seed": seed, "skip_dropout": skip_dropout}
-        prepared = list(self.prepare(images, **options) if prepared is None else prepared)
-        prepared += [()] * (len(self.cells) - len(prepared))
         older = newer = None
-        for number, (kind, cell, ready) in enumerate(zip(self.kinds, self.cells, prepared, strict=True)):
+        if prepared is None:
+            older = newer = self._stem(images, training)
+        ready_cells = [*(prepared or ()), *[()] * len(self.cells)][: len(self.cells)]
+        for number, (kind, cell, ready) in enumerate(zip(self.kinds, self.cells, ready_cells, strict=True)):
             weights, drop_path = edge_weights(mixture, kind), None
             if training and drop_rate is not None:
                 drop_path = DropEdges(len(EDGES), tf.shape(images)[0], drop_rate, tf.random.fold_in(seed, number))
@@ -207,10 +208,13 @@ class Supernet(keras.Model):
 
     def prepare(self, images, training=False, seed=None, skip_dropout=None):
         options = training, seed, skip_dropout
-        x = self.stem(images, training=training)
-        x = (x, tf.nn.relu(x))
+        x = self._stem(images, training)
         first, second = self.cells[:2]
         return [first.prepare(number, x, *options) for number in range(2)], [second.prepare(0, x, *options)]
+
+    def _stem(self, images, training):
+        x = self.stem(images, training=training)
+        return x, tf.nn.relu(x)
 
 
 def edge_groups(kind):
