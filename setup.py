@@ -17,11 +17,14 @@ setuptools.setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.10",
+    package_data={"sdarts_tf.reporting": ["templates/*"]},
     packages=setuptools.find_namespace_packages(include=["sdarts_tf", "sdarts_tf.*"]),
     install_requires=[
         "absl-py>=2.1",
         "importlib_resources>=6.0",  # tensorflow-datasets needs it and does not say so
+        "jinja2>=3.1",
         "keras>=3.12",
+        "markupsafe>=2.1",
         "matplotlib>=3.8",
         "numpy>=1.26",
         "rich>=13.7",
@@ -44,6 +47,6 @@ setuptools.setup(
         "serving": ["grpcio>=1.60"],
         "torch": ["torch>=2.2"],  # reads the official PyTorch weights
         # A new ruff may format otherwise, so its version is fixed here and in .pre-commit-config.yaml.
-        "dev": ["pytest>=8.0", "pytest-xdist>=3.5", "ruff~=0.17.6"],
+        "dev": ["html5lib>=1.1", "pytest>=8.0", "pytest-xdist>=3.5", "ruff~=0.17.6"],
     },
 )

@@ -1,11 +1,14 @@
 """Seconds and memory of a search step and of its parts, as one JSON line.
 
 The line holds the sizes, the seconds to the first step (building and tracing included), the median and minimum seconds
-per step, the peak memory in MB, and the number of graph nodes. Warm-up is excluded. With --parts it also holds the
-median seconds of a forward pass in evaluation mode, of the alpha gradient, of one gradient of an attack, of the weight
-gradient, and of the extreme eigenvalues of the alpha Hessian on one batch, each alone.
+per step, the median seconds that all cores together work for a step, the peak memory in MB, and the number of graph
+nodes. Warm-up is excluded. With --parts it also holds the median seconds of a forward pass in evaluation mode, of the
+alpha gradient, of one gradient of an attack, of the weight gradient, and of the extreme eigenvalues of the alpha
+Hessian on one batch, each alone.
 
     python scripts/benchmark_step.py --space=s5 --method=adv --batch_size=16 --runs=5 --parts
+
+With --replicas=N each batch is divided among N logical CPU devices, which share the machine's cores.
 """
 
 import argparse
@@ -16,13 +19,13 @@ import statistics
 import time
 
 
-def seconds_of(function, runs, warm_up=2):
+def seconds_of(function, runs, warm_up=2, clock=time.perf_counter):
     """Seconds of each run of `function(number)`, which returns a tensor, after the warm-up."""
     seconds = []
     for number in range(warm_up + runs):
-        began = time.perf_counter()
+        began = clock()
         function(number).numpy()
-        seconds.append(time.perf_counter() - began)
+        seconds.append(clock() - began)
     return seconds[warm_up:]
 
 
@@ -64,12 +67,10 @@ def measure(arguments):
     import tensorflow as tf
 
     from sdarts_tf.config import SearchConfig
-    from sdarts_tf.training import runtime
+    from sdarts_tf.training import replicas
     from sdarts_tf.training.search_step import build_step
 
-    if not arguments.plain_runtime:
-        runtime.suit_supernets()
-    names = ("space", "method", "batch_size", "channels", "cells", "pgd_steps", "jit_compile")
+    names = ("space", "method", "batch_size", "channels", "cells", "pgd_steps", "jit_compile", "sync_batch_norm")
     settings = {name: getattr(arguments, name) for name in names}
     began = time.perf_counter()
     step = build_step(SearchConfig(**settings), num_classes=10)
@@ -78,7 +79,8 @@ def measure(arguments):
 
     def batch(seed):
         images = tf.random.stateless_normal([arguments.batch_size, size, size, 3], (seed, 0))
-        return images, tf.random.stateless_uniform([arguments.batch_size], (seed, 1), 0, 10, tf.int32)
+        labels = tf.random.stateless_uniform([arguments.batch_size], (seed, 1), 0, 10, tf.int32)
+        return replicas.per_replica((images, labels))
 
     def run(number):
         schedules = tf.constant(0.025), tf.constant(0.3), tf.constant([0, number])
@@ -87,19 +89,37 @@ def measure(arguments):
     run(0).numpy()
     first = time.perf_counter() - began
     seconds = seconds_of(run, arguments.runs)
+    work = seconds_of(run, arguments.runs, warm_up=0, clock=time.process_time)
     graph = function.get_concrete_function(
         batch(0), batch(1), tf.constant(0.025), tf.constant(0.3), tf.constant([0, 0])
     ).graph.as_graph_def()
     figures = {
         **settings,
         "image_size": size,
+        "replicas": replicas.count(),
         "seconds_to_first_step": round(first, 2),
         "median_seconds": round(statistics.median(seconds), 4),
         "min_seconds": round(min(seconds), 4),
+        "median_cpu_seconds": round(statistics.median(work), 4),
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
         "graph_nodes": len(graph.node) + sum(len(part.node_def) for part in graph.library.function),
     }
     return figures | (parts(step, batch(0), arguments.runs) if arguments.parts else {})
+
+
+def _scope(replicas, plain_runtime):
+    """The scope of a strategy of so many logical CPU devices."""
+    import tensorflow as tf
+
+    from sdarts_tf.training import runtime, strategy
+
+    if not plain_runtime:
+        runtime.suit_supernets()
+    if replicas == 1:
+        return tf.distribute.get_strategy().scope()
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * replicas)
+    return strategy.create("mirrored").scope()
 
 
 def main():
@@ -113,11 +133,17 @@ def main():
     parser.add_argument("--image_size", type=int, default=32)
     parser.add_argument("--pgd_steps", type=int, default=7)
     parser.add_argument("--runs", type=int, default=5, help="runs that are timed; at least 5 for a figure to quote")
+    parser.add_argument("--replicas", type=int, default=1)
+    parser.add_argument("--sync_batch_norm", action="store_true")
     parser.add_argument("--parts", action="store_true", help="time the parts of the step too")
     parser.add_argument("--jit_compile", action="store_true")
     parser.add_argument("--plain_runtime", action="store_true", help="TensorFlow's own threads and graph optimizer")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    print(json.dumps(measure(parser.parse_args())))
+    arguments = parser.parse_args()
+    if arguments.parts and arguments.replicas > 1:
+        parser.error("--parts times one device; leave --replicas away")
+    with _scope(arguments.replicas, arguments.plain_runtime):
+        print(json.dumps(measure(arguments)))
 
 
 if __name__ == "__main__":

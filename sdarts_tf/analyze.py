@@ -5,8 +5,9 @@ import pathlib
 import sys
 
 from sdarts_tf import command_line
-from sdarts_tf.config import AnalyzeConfig, split_folders
+from sdarts_tf.config import AnalyzeConfig
 from sdarts_tf.data import sources
+from sdarts_tf.errors import InputError
 from sdarts_tf.training import searched_files
 from sdarts_tf.training.run_directory import RunDirectory
 
@@ -26,10 +27,12 @@ def analyze(config: AnalyzeConfig) -> dict[str, dict]:
         InputError: a folder holds no search or no weights, or its data set is missing; nothing has been written then.
 
     Example:
-        analysis = analyze(AnalyzeConfig(run_dir="runs/x", grid=0))["runs/x"]
+        analysis = analyze(AnalyzeConfig(run_dir=("runs/x",), grid=0))["runs/x"]
         print(analysis["checkpoints"][-1]["alpha_hessian"]["spectral_norm"])
     """
-    files = {name: searched_files.read(name) for name in split_folders(config.run_dir)}
+    if not config.run_dir:
+        raise InputError("--run_dir is needed: name the folder of a search, or several with commas between them.")
+    files = {name: searched_files.read(name) for name in config.run_dir}
     with command_line.native_output_held():  # tensorflow-datasets, if it is needed, imports TensorFlow
         data = {name: _data(each.config, config.data_dir) for name, each in files.items()}
 
@@ -67,7 +70,7 @@ def _comparison(config) -> pathlib.Path:
     """The folder of the pictures of several runs."""
     if config.out is not None:
         return pathlib.Path(config.out)
-    return pathlib.Path(split_folders(config.run_dir)[0]) / FOLDER / "comparison"
+    return pathlib.Path(config.run_dir[0]) / FOLDER / "comparison"
 
 
 def _write(folder, painted, text):

@@ -1,11 +1,13 @@
 """From a configuration's fields to flags, and from exceptions to exit statuses. Imports no TensorFlow by itself."""
 
 import contextlib
+import csv
 import dataclasses
 import difflib
 import errno
 import importlib.util
 import io
+import itertools
 import os
 import re
 import sys
@@ -20,7 +22,13 @@ from sdarts_tf.errors import InputError, RunError
 
 _HELP_FLAGS = {"-h", "-help", "--help", "--helpfull", "--helpshort"}
 _DEFINE = {bool: flags.DEFINE_boolean, int: flags.DEFINE_integer, float: flags.DEFINE_float, str: flags.DEFINE_string}
-_KIND_NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+_KIND_NAMES = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "a text",
+    tuple: "texts with commas between them, one that has a comma itself in double quotes",
+}
 
 
 class HelpRequested(Exception):
@@ -30,7 +38,8 @@ class HelpRequested(Exception):
 def parse(config_class, argv, *, program="sdarts_tf", description=""):
     """The configuration that command-line arguments describe. Reads and changes nothing global.
 
-    A value given later wins, also over one from a `--flagfile`; flag files may name further flag files.
+    A value given later wins, also over one from a `--flagfile`; flag files may name further flag files. A flag of
+    several values, `tuple[str, ...]`, takes them with commas between them, or is given several times, or both.
 
     Args:
         config_class: a dataclass whose fields come from `config.setting`.
@@ -61,7 +70,7 @@ def parse(config_class, argv, *, program="sdarts_tf", description=""):
         raise InputError(_sentence(error, config_class)) from error
     if rest:
         raise InputError(f"{rest[0]!r} is not a flag; write --name=value (--help lists the flags).")
-    return config_class(**{field.name: values[field.name].value for field in dataclasses.fields(config_class)})
+    return config_class(**{field.name: _value(field, values) for field in dataclasses.fields(config_class)})
 
 
 def usage(config_class, *, program="sdarts_tf", description="") -> str:
@@ -82,7 +91,7 @@ def usage(config_class, *, program="sdarts_tf", description="") -> str:
 def to_flagfile(config) -> str:
     """The configuration as a flag file, one flag a line; `--flagfile` reads it back.
 
-    Fields that are None are left out.
+    Fields that are None or empty are left out.
 
     Raises:
         InputError: a text cannot stand on a line of its own, because of line breaks or of blanks at its end.
@@ -90,9 +99,12 @@ def to_flagfile(config) -> str:
     lines = []
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
-        if value is None:
+        if value is None or value == ():
             continue
-        line = f"--{'' if value else 'no'}{field.name}" if isinstance(value, bool) else f"--{field.name}={value}"
+        if isinstance(value, bool):
+            line = f"--{'' if value else 'no'}{field.name}"
+        else:
+            line = f"--{field.name}={_joined(value) if isinstance(value, tuple) else value}"
         if line.splitlines() != [line.strip()]:
             raise InputError(f"--{field.name}={value!r} cannot be saved; leave out line breaks and blanks at its end.")
         lines.append(line)
@@ -154,7 +166,9 @@ def quiet_tensorflow() -> None:
 
 
 def _kind(field):
-    """The type of a field's value: that of `int | None` is int."""
+    """The type of a field's value: that of `int | None` is int, that of `tuple[str, ...]` is tuple."""
+    if typing.get_origin(field.type) is tuple:
+        return tuple
     kinds = [kind for kind in typing.get_args(field.type) if kind is not type(None)]
     return kinds[0] if kinds else field.type
 
@@ -165,8 +179,25 @@ def _define(config_class) -> flags.FlagValues:
     # Otherwise a --flagfile after a value of its own, as in `--method adv --flagfile=x`, is passed over in silence.
     values.set_gnu_getopt(True)
     for field in dataclasses.fields(config_class):
-        _DEFINE[_kind(field)](field.name, field.default, field.metadata["help"], flag_values=values)
+        name, default, help_line = field.name, field.default, field.metadata["help"]
+        if _kind(field) is tuple:
+            flags.DEFINE_multi(flags.ListParser(), None, name, default, help_line, flag_values=values)
+        else:
+            _DEFINE[_kind(field)](name, default, help_line, flag_values=values)
     return values
+
+
+def _value(field, values: flags.FlagValues):
+    """What a flag was set to; a list for each time that a flag of several values was given becomes one tuple."""
+    value = values[field.name].value
+    return tuple(itertools.chain(*value)) if _kind(field) is tuple else value
+
+
+def _joined(texts) -> str:
+    """Several values as one: the inverse of absl's parser of lists."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(texts)
+    return line.getvalue()
 
 
 def _sentence(error, config_class) -> str:
@@ -190,11 +221,15 @@ def _sentence(error, config_class) -> str:
 
 def _heading(field) -> str:
     kind, default = _kind(field), field.default
+    defaults = field.metadata["defaults"]
+    if defaults:
+        default = f"{defaults['images']}, recurrent {defaults['recurrent']}"
     if kind is bool:
         name, default = f"--[no]{field.name}", {True: "on", False: "off"}.get(default)
     else:
-        name = f"--{field.name}={'|'.join(map(str, field.metadata['choices'])) or kind.__name__.upper()}"
-    return name if default is None else f"{name}  (default {default})"
+        shown = "STR,..." if kind is tuple else kind.__name__.upper()
+        name = f"--{field.name}={'|'.join(map(str, field.metadata['choices'])) or shown}"
+    return name if default in (None, ()) else f"{name}  (default {default})"
 
 
 def _help_line(field) -> str:

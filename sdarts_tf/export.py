@@ -6,6 +6,7 @@ import sys
 
 from sdarts_tf import command_line
 from sdarts_tf.config import ExportConfig
+from sdarts_tf.data.vocabulary import Vocabulary
 from sdarts_tf.errors import InputError
 from sdarts_tf.interop import version_folder
 from sdarts_tf.training import trained_files
@@ -26,7 +27,10 @@ def check(config: ExportConfig) -> TrainedFiles:
             f"'sdarts_tf[{config.format}]'."
         )
     version_folder.check(config.out)
-    return trained_files.read(config.run_dir, config.checkpoint)
+    files = trained_files.read(config.run_dir, config.checkpoint)
+    if isinstance(files.data, Vocabulary) and config.format != "saved_model":
+        raise InputError(f"--format={config.format} is for classifiers of images; a language model is a saved_model.")
+    return files
 
 
 def export(config: ExportConfig) -> pathlib.Path:
@@ -47,6 +51,8 @@ def export(config: ExportConfig) -> pathlib.Path:
         folder = export(ExportConfig(run_dir="runs/x", out="exports/x", format="onnx"))
     """
     files = check(config)
+    if isinstance(files.data, Vocabulary):
+        return _export_text(config, files)
     with command_line.native_output_held():  # tensorflow-datasets, if it is needed, imports TensorFlow
         test = files.examples("test", config.data_dir, config.compared_images)
         int8 = config.format == "lite"
@@ -73,6 +79,20 @@ def export(config: ExportConfig) -> pathlib.Path:
         sizes = cost.count_parameters(network).network, cost.multiply_adds(network, data.image_shape)
         card = model_card.write(files, module.interface(data), *sizes, comparisons)
         (folder / model_card.FILE).write_text(card, encoding="utf-8")
+    return version_folder.latest(config.out)
+
+
+def _export_text(config, files) -> pathlib.Path:
+    tokens = files.corpus(config.data_dir).test[: config.compared_images]
+    command_line.quiet_tensorflow()
+    from sdarts_tf.interop import language_model
+    from sdarts_tf.training import trained_network
+
+    model = trained_network.load(config.run_dir, config.checkpoint).network
+    with version_folder.new_version(config.out) as folder:
+        with command_line.native_output_held():
+            card = language_model.export(model, files, tokens, folder)
+        (folder / "MODEL_CARD.md").write_text(card, encoding="utf-8")
     return version_folder.latest(config.out)
 
 

@@ -7,12 +7,13 @@ import sys
 
 from sdarts_tf import command_line
 from sdarts_tf.config import RetrainConfig
-from sdarts_tf.data import sources
+from sdarts_tf.data import sources, text
 from sdarts_tf.data.description import DataDescription
+from sdarts_tf.data.vocabulary import Vocabulary
 from sdarts_tf.errors import InputError
 from sdarts_tf.genotypes import published
 from sdarts_tf.genotypes.genotype import Genotype
-from sdarts_tf.training import handover, trained_files
+from sdarts_tf.training import cluster, handover, trained_files
 from sdarts_tf.training.run_directory import RunDirectory
 
 
@@ -27,6 +28,7 @@ class RetrainResult:
         test_loss: mean cross entropy.
         test_accuracy: share of rightly classified images, 0 to 1.
         test_top5: share whose class is among the five most probable; None with five classes or fewer.
+        test_perplexity: of a language model; its `test_loss` is per token, its accuracy that of the next token.
     """
 
     run_dir: pathlib.Path
@@ -35,6 +37,7 @@ class RetrainResult:
     test_loss: float
     test_accuracy: float
     test_top5: float | None = None
+    test_perplexity: float | None = None
 
 
 def retrain(config: RetrainConfig) -> RetrainResult:
@@ -62,7 +65,8 @@ def retrain(config: RetrainConfig) -> RetrainResult:
         ('last', True)
     """
     config = dataclasses.replace(config, run_dir=handover.run_dir(config))
-    directory = RunDirectory(config.run_dir, trained_files.FOLDER, what="a trained network")
+    processes = cluster.read(config.strategy)
+    directory = RunDirectory(config.run_dir, trained_files.FOLDER, what="a trained network", writes=processes.is_chief)
     if config.resume:
         config = directory.resumed_config(config)
         genotype = Genotype.load(directory.path / "genotype.json")
@@ -70,7 +74,28 @@ def retrain(config: RetrainConfig) -> RetrainResult:
         directory.require_unused(("genotype.json", "data.json"))
         config = handover.complete(config)
         genotype = published.find(config.genotype)
-    handover.check_space(genotype, config.genotype)
+    handover.check(genotype, config)
+    read = _text if handover.family(genotype) == "recurrent" else _images
+    make, data, test = read(config, genotype, directory)
+
+    command_line.quiet_tensorflow()
+    from sdarts_tf.training import runtime, strategy
+
+    runtime.make_reproducible(config.seed)
+    with strategy.together(processes, config.run_dir), strategy.create(config.strategy).scope():
+        loop = make()
+        if not config.resume:
+            files = {"genotype.json": genotype.to_json() + "\n", "data.json": data.to_json()}
+            flags, size = command_line.to_flagfile(config), loop.checkpoint_bytes()
+            directory.create(config, flags, checkpoint_bytes=size, files=files)
+        loop.run()
+        figures = loop.test(test)
+    directory.write("result.json", json.dumps(figures, indent=2) + "\n")
+    return RetrainResult(directory.run_dir, genotype, **figures)
+
+
+def _images(config, genotype, directory):
+    """What makes the loop once TensorFlow is there, what the data are, and the images to test on."""
     source = sources.get(config.dataset, config.data_dir, config.image_size)
     if config.resume and source.description != DataDescription.load(directory.path / "data.json"):
         raise InputError(f"--data_dir={config.data_dir} has other classes than the run began with; name its folder.")
@@ -78,26 +103,34 @@ def retrain(config: RetrainConfig) -> RetrainResult:
         train = source.load("train", config.data_dir, config.max_examples)
         test = source.load("test", config.data_dir)
 
-    command_line.quiet_tensorflow()
-    from sdarts_tf.training import runtime
-    from sdarts_tf.training.retrain_loop import RetrainLoop
+    def make():
+        from sdarts_tf.training.retrain_loop import RetrainLoop
 
-    runtime.make_reproducible(config.seed)
-    loop = RetrainLoop(config, genotype, source, train, directory)
-    if not config.resume:
-        files = {"genotype.json": genotype.to_json() + "\n", "data.json": source.description.to_json()}
-        flags, size = command_line.to_flagfile(config), loop.checkpoint_bytes()
-        directory.create(config, flags, checkpoint_bytes=size, files=files)
-    loop.run()
-    figures = loop.test(test)
-    directory.write("result.json", json.dumps(figures, indent=2) + "\n")
-    return RetrainResult(directory.run_dir, genotype, **figures)
+        return RetrainLoop(config, genotype, source, train, directory)
+
+    return make, source.description, test
+
+
+def _text(config, genotype, directory):
+    """What makes the loop once TensorFlow is there, what the data are, and the text to test on."""
+    corpus = text.read(config.dataset, config.data_dir, config.text_unit, config.max_examples)
+    if config.resume and corpus.vocabulary != Vocabulary.load(directory.path / "data.json"):
+        raise InputError(f"--data_dir={config.data_dir} has other tokens than the run began with; name its folder.")
+
+    def make():
+        from sdarts_tf.training.text_retrain import TextRetrainLoop
+
+        return TextRetrainLoop(config, genotype, corpus, directory)
+
+    return make, corpus.vocabulary, corpus.test
 
 
 def main(config: RetrainConfig) -> None:
     """Trains and says how good the network is."""
     result = retrain(config)
     top5 = "" if result.test_top5 is None else f", top-5 {result.test_top5:.2%}"
+    if result.test_perplexity is not None:
+        print(f"Test perplexity: {result.test_perplexity:.2f} ({result.checkpoint} weights)")
     print(f"Test accuracy: {result.test_accuracy:.2%}{top5}, loss {result.test_loss:.4f} ({result.checkpoint} weights)")
     print(f"Trained network: {result.run_dir / trained_files.FOLDER}")
 

@@ -4,13 +4,14 @@ import dataclasses
 import pathlib
 import sys
 
-from sdarts_tf import command_line, spaces
+from sdarts_tf import benchmarks, command_line, spaces
 from sdarts_tf.config import SearchConfig
-from sdarts_tf.data import sources
+from sdarts_tf.data import sources, text
 from sdarts_tf.errors import InputError
 from sdarts_tf.genotypes.drawing import describe, draw
 from sdarts_tf.genotypes.genotype import Genotype
 from sdarts_tf.methods import ingredients, progressive, stopping
+from sdarts_tf.training import cluster, handover
 from sdarts_tf.training.run_directory import RunDirectory
 
 
@@ -35,11 +36,36 @@ def check(config: SearchConfig) -> None:
         )
     _check_stop(config)
     spaces.check(config.space)
-    sources.check(config.dataset, tuple(sources.SOURCES))
+    spaces.supernet_cells(config.space, config.cells)
+    if config.space == "nasbench201":
+        _check_nasbench201(config)
+    if config.family == "recurrent":
+        _check_recurrent(config)
+    handover.check_dataset(config.space, config.dataset, tuple(sources.SOURCES))
     try:
         progressive.stages(config.stage_cells, config.stage_kept, config.stage_skip_dropout)
     except ValueError as error:
         raise InputError(str(error)) from error
+
+
+def _check_nasbench201(config):
+    foreign = sorted({"pc", "pdarts"} & set(ingredients.split(config.method)))
+    if foreign:
+        raise InputError(f"--method={config.method}: {foreign[0]!r} needs the cells of DARTS; leave it out.")
+    if config.max_skips is not None:
+        raise InputError(f"--max_skips={config.max_skips} limits cells of DARTS; leave it away for nasbench201.")
+
+
+def _check_recurrent(config):
+    foreign = sorted({"pc", "pdarts"} & set(ingredients.split(config.method)))
+    if foreign:
+        raise InputError(f"--method={config.method}: {foreign[0]!r} needs the cells of DARTS; leave it out.")
+    for name in ("benchmark", "hessian_every", "drop_path", "max_skips", "stop"):
+        if getattr(config, name):
+            raise InputError(
+                f"--{name}={getattr(config, name)} is for image cells; leave it away with --space=recurrent."
+            )
+    handover.check_savings(config.space, config)
 
 
 def _check_stop(config):
@@ -79,31 +105,65 @@ def search(config: SearchConfig) -> SearchResult:
         >>> len(result.genotype.cells["normal"])
         8
     """
-    check(config)
+    completed = config.completed()
+    check(completed)
     if config.run_dir is None:
-        name = f"{config.method}-{config.space}-{config.dataset}-{config.seed}"
+        name = f"{config.method}-{config.space}-{completed.dataset}-{config.seed}"
         config = dataclasses.replace(config, run_dir=str(pathlib.Path("runs") / name))
-    directory = RunDirectory(config.run_dir)
+    processes = cluster.read(config.strategy)
+    directory = RunDirectory(config.run_dir, writes=processes.is_chief)
     if config.resume:
         config = directory.resumed_config(config)
     else:
         directory.require_unused()
+    config = config.completed()
+    start = _text_task if config.family == "recurrent" else _image_task
+    make = start(config, directory)
+
+    command_line.quiet_tensorflow()
+    from sdarts_tf.training import runtime, strategy
+
+    (runtime.suit_texts if config.family == "recurrent" else runtime.suit_supernets)()
+    runtime.make_reproducible(config.seed)
+    with strategy.together(processes, config.run_dir), strategy.create(config.strategy).scope():
+        loop = make()
+        if not config.resume:
+            directory.create(config, command_line.to_flagfile(config), checkpoint_bytes=loop.checkpoint_bytes())
+        genotype = loop.run()
+    if directory.writes:
+        directory.write("genotype.json", genotype.to_json() + "\n")
+        draw(genotype, directory.path / "genotype")
+    return SearchResult(genotype, directory.path)
+
+
+def _image_task(config, directory):
+    """Reads the images; what makes the loop once TensorFlow is there."""
+    benchmark = None
+    if config.benchmark:
+        benchmark = benchmarks.load(config.benchmark, config.space, config.benchmark_dataset or config.dataset)
     source = sources.get(config.dataset)
     with command_line.native_output_held():  # tensorflow-datasets, if it is needed, imports TensorFlow
         examples = source.load("train", config.data_dir, config.max_examples)
 
-    command_line.quiet_tensorflow()
-    from sdarts_tf.training import runtime, search_stages
+    def make():
+        from sdarts_tf.training import search_stages
 
-    runtime.suit_supernets()
-    runtime.make_reproducible(config.seed)
-    loop = search_stages.build(config, source, examples, directory)
-    if not config.resume:
-        directory.create(config, command_line.to_flagfile(config), checkpoint_bytes=loop.checkpoint_bytes())
-    genotype = loop.run()
-    directory.write("genotype.json", genotype.to_json() + "\n")
-    draw(genotype, directory.path / "genotype")
-    return SearchResult(genotype, directory.path)
+        return search_stages.build(config, source, examples, directory, benchmark)
+
+    return make
+
+
+def _text_task(config, directory):
+    """Reads the texts; what makes the loop once TensorFlow is there."""
+    corpus = text.read(config.dataset, config.data_dir, config.text_unit, config.max_examples)
+
+    def make():
+        from sdarts_tf.training.search_loop import SearchLoop
+        from sdarts_tf.training.text_search import TextTask
+
+        return SearchLoop(config, TextTask(config, corpus), directory)
+
+    return make
 
 
 def main(config: SearchConfig) -> None:

@@ -65,6 +65,7 @@ def _by_perturbation(config, found, directory):
     from sdarts_tf.training import runtime
     from sdarts_tf.training.selection import SelectionLoop
 
+    found.space.choices()  # refused here where there are none
     source = sources.get(found.config.dataset)
     with command_line.native_output_held():  # tensorflow-datasets, if it is needed
         data_dir = found.config.data_dir if config.data_dir is None else config.data_dir

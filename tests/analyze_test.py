@@ -38,7 +38,7 @@ def runs(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def analysis(runs):
-    (analysis,) = analyze(AnalyzeConfig(run_dir=str(runs[0]), **SMALL)).values()
+    (analysis,) = analyze(AnalyzeConfig(run_dir=(str(runs[0]),), **SMALL)).values()
     return analysis
 
 
@@ -87,7 +87,7 @@ def test_pictures_of_one_and_of_several_runs(runs, analysis):
 
 def test_several_runs_one_without_kept_weights_and_less_measured(runs, analysis, capsys):
     """A run that kept nothing is analyzed at its end: what is not left out is as before."""
-    config = AnalyzeConfig(run_dir=",".join(map(str, runs)), **{**SMALL, "grid": 0, "weight_steps": 0})
+    config = AnalyzeConfig(run_dir=tuple(map(str, runs)), **{**SMALL, "grid": 0, "weight_steps": 0})
     main(config)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith(f"{runs[0]}  epoch 1  alpha Hessian ") and "accuracy: mixture " in lines[0]
@@ -112,8 +112,8 @@ def test_bad_input_is_one_sentence(runs, tmp_path, monkeypatch, capsys):
         return f"--run_dir={tmp_path / name}"
 
     assert "--run_dir is needed" in sentence()
-    assert "--run_dir=a,,b has an empty name" in sentence("--run_dir=a,,b")
-    assert "names a twice" in sentence("--run_dir=a,b,a")
+    assert "--run_dir has an empty value" in sentence("--run_dir=a,,b")
+    assert "--run_dir has a twice" in sentence("--run_dir=a,b,a")
     assert "holds no search; name the folder of one." in sentence(f"--run_dir={tmp_path}")
     assert "holds no weights to analyze; finish the search" in sentence(write("unfinished"))
     assert "holds no weights to analyze; finish" in sentence(write("staged", method="pdarts"))

@@ -36,6 +36,7 @@ class Config:
     limit: int | None = setting(None, "how many at most", minimum=2)
     share: float | None = setting(None, "how much")
     mirror: bool | None = setting(None, "whether to mirror")
+    parts: tuple[str, ...] = setting((), "which parts")
 
     def __post_init__(self):
         validate(self)
@@ -112,6 +113,11 @@ def test_without_flags_the_defaults_hold():
         (["--limit=2"], {"limit": 2}),
         (["--share=0.25"], {"share": 0.25}),
         (["--size=7", "--size=8"], {"size": 8}),
+        (["--parts=a"], {"parts": ("a",)}),
+        (["--parts=a, b c"], {"parts": ("a", "b c")}),
+        (["--parts=a,b", "--parts", "c"], {"parts": ("a", "b", "c")}),
+        (["--parts="], {"parts": ()}),
+        (['--parts="a,b",c'], {"parts": ("a,b", "c")}),
     ],
     ids=" ".join,
 )
@@ -166,12 +172,23 @@ def test_parsing_touches_no_global_flags():
     assert set(flags.FLAGS) == before
 
 
-# A value for every setting of a search that differs from its default.
-OTHER = {field.name: field.default + 1 for field in FIELDS if type(field.default) in (int, float)}
-OTHER |= {field.name: not field.default for field in FIELDS if bool in (field.type, *typing.get_args(field.type))}
-OTHER |= {"method": "adv", "space": "s1", "dataset": "digits", "data_dir": "a b", "run_dir": "x=#y"}
-OTHER |= {"momentum": 0.5, "train_share": 0.25, "projection": "exact", "attack_statistics": "training"}
-OTHER |= {"max_examples": 10, "crop_padding": 0}
+def another(field):
+    """An allowed value of a setting that differs from its default."""
+    default, limits = field.default, field.metadata
+    if limits["choices"]:
+        return next(choice for choice in limits["choices"] if choice != default)
+    kinds = (field.type, *typing.get_args(field.type))
+    if bool in kinds:
+        return not default
+    if int in kinds or float in kinds:
+        above = (limits["minimum"] or 0 if default is None else default) + 1
+        if limits["maximum"] is None or above <= limits["maximum"]:
+            return above
+        return (limits["minimum"] + limits["maximum"]) / 3
+    return "a b=#c"
+
+
+OTHER = {field.name: another(field) for field in FIELDS}
 
 
 @pytest.mark.parametrize("name", [field.name for field in FIELDS])
@@ -244,8 +261,9 @@ def test_a_wrong_line_of_a_flag_file_is_named(flagfile):
         Config(),
         Config(name="", size=10**12, rate=1e-17, loud=True, still=False, color="blue"),
         Config(folder="a b = --size=3 # ü", limit=2, share=0.1, mirror=False),
+        Config(parts=("a", "b,c", 'd "e"')),
     ],
-    ids=["defaults", "changed", "optional"],
+    ids=["defaults", "changed", "optional", "several"],
 )
 def test_a_saved_flag_file_gives_the_same_configuration(config, tmp_path):
     (tmp_path / "run.flags").write_text(command_line.to_flagfile(config), encoding="utf-8")
@@ -300,6 +318,7 @@ def test_help_shows_default_unit_and_choices():
     assert "\n  --color=red|blue  (default red)\n      which color\n" in text
     assert "\n  --limit=INT\n      how many at most\n" in text
     assert "\n  --[no]mirror\n" in text
+    assert "\n  --parts=STR,...\n      which parts\n" in text
 
 
 def test_help_has_every_setting_of_a_search_within_the_width_of_a_page():
@@ -441,7 +460,7 @@ def test_a_wrong_flag_of_the_search_is_one_line_and_writes_nothing(tmp_path, arg
 def test_help_of_the_search():
     result = search("--help")
     assert (result.returncode, result.stderr) == (0, "")
-    assert "--alpha_learning_rate=FLOAT  (default 0.0003)" in result.stdout
+    assert "--alpha_learning_rate=FLOAT  (default 0.0003, recurrent 0.003)" in result.stdout
 
 
 @pytest.mark.parametrize("flag", ["--help", "--epoch=3", "--space=bogus"])

@@ -4,12 +4,13 @@ import dataclasses
 import json
 import math
 import re
+import typing
 
 import pytest
 
-from sdarts_tf import command_line
+from sdarts_tf import command_line, spaces
 from sdarts_tf import config as configuration
-from sdarts_tf.config import SearchConfig, setting
+from sdarts_tf.config import RetrainConfig, SearchConfig, setting
 from sdarts_tf.errors import InputError
 
 FIELDS = dataclasses.fields(SearchConfig)
@@ -29,6 +30,7 @@ class Limited:
     high: float = setting(1.0, "help", maximum=2.0)
     both: int | None = setting(3, "help", minimum=2, maximum=4)
     word: str = setting("a", "help", choices=("a", "b"))
+    words: tuple[str, ...] = setting((), "help")
 
     def __post_init__(self):
         configuration.validate(self)
@@ -39,25 +41,48 @@ def test_a_field_has_a_one_line_help_and_a_valid_default(config_class, field):
     text = field.metadata["help"]
     assert 10 < len(text) <= 120 and "\n" not in text and text[-1] != "."
     assert field.default is None or not field.metadata["choices"] or field.default in field.metadata["choices"]
-    assert set(field.metadata) == {"help", "unit", "choices", "minimum", "maximum"}
+    assert set(field.metadata) == {"help", "unit", "choices", "minimum", "maximum", "defaults"}
 
 
 @pytest.mark.parametrize("config_class, field", SETTINGS)
 def test_a_field_that_may_be_none_is_none_unless_given(config_class, field):
     """Otherwise a flag file, which leaves None out, could not say None."""
-    if isinstance(None, field.type):
+    if type(None) in typing.get_args(field.type):
         assert field.default is None
 
 
 def test_the_defaults_are_the_papers():
     """Chen & Hsieh, section 5.1, and the official code's arguments."""
-    config = SearchConfig()
-    assert (config.epochs, config.batch_size, config.channels, config.cells) == (50, 64, 16, 8)
+    config = SearchConfig().completed()
+    assert (config.epochs, config.batch_size, config.channels, spaces.supernet_cells(config.space)) == (50, 64, 16, 8)
     assert (config.learning_rate, config.min_learning_rate, config.momentum) == (0.025, 0.001, 0.9)
     assert (config.weight_decay, config.gradient_clip) == (3e-4, 5.0)
     assert (config.alpha_learning_rate, config.alpha_weight_decay) == (3e-4, 1e-3)
     assert (config.epsilon_start, config.epsilon, config.pgd_steps) == (0.03, 0.3, 7)
     assert (config.train_share, config.seed) == (0.5, 2)
+
+
+def test_the_defaults_for_recurrent_cells_are_the_official_ones():
+    """The arguments of `sota/rnn/train_search.py` and `train.py`."""
+    config = SearchConfig(space="recurrent").completed()
+    assert (config.dataset, config.epochs, config.batch_size, config.units, config.bptt) == ("ptb", 50, 256, 300, 35)
+    assert (config.learning_rate, config.min_learning_rate, config.momentum) == (20.0, 20.0, 0.0)
+    assert (config.weight_decay, config.gradient_clip) == (5e-7, 0.25)
+    assert (config.alpha_learning_rate, config.alpha_weight_decay) == (3e-3, 1e-3)
+    assert (config.word_dropout, config.embedding_dropout, config.slowness) == (0.0, 0.2, 1e-3)
+    assert (config.input_dropout, config.hidden_dropout, config.output_dropout) == (0.75, 0.25, 0.75)
+    config = RetrainConfig(genotype="penn_pgd").completed("recurrent")
+    assert (config.epochs, config.batch_size, config.units, config.bptt) == (8000, 64, 850, 35)
+    assert (config.learning_rate, config.momentum, config.weight_decay) == (20.0, 0.0, 8e-7)
+    assert (config.gradient_clip, config.averaging_patience, config.slowness) == (0.25, 5, 1e-3)
+    assert (config.word_dropout, config.embedding_dropout) == (0.1, 0.2)
+    assert (config.input_dropout, config.hidden_dropout, config.output_dropout) == (0.75, 0.25, 0.75)
+
+
+def test_completing_keeps_what_is_given():
+    config = SearchConfig(space="recurrent", learning_rate=1.0, batch_size=8).completed()
+    assert (config.learning_rate, config.batch_size, config.momentum) == (1.0, 8, 0.0)
+    assert config.completed() == config
 
 
 @pytest.mark.parametrize("change", [{"low": 1.0}, {"low": 1e300}, {"high": -1e300}, {"high": 2.0}, {"both": 2}])
@@ -77,6 +102,11 @@ def test_limits_are_inclusive_and_one_side_is_open(change):
         ({"both": 1}, "--both=1 is out of range; give a number that is between 2 and 4."),
         ({"both": 5}, "--both=5 is out of range; give a number that is between 2 and 4."),
         ({"word": "c"}, "--word=c is not known; choose from a, b."),
+        (
+            {"words": ("a", "")},
+            "--words has an empty value; write one comma between two values and none at the end.",
+        ),
+        ({"words": ("b", "a", "c", "b", "a")}, "--words has a, b twice; give each value once."),
     ],
 )
 def test_limits(change, message):
@@ -108,7 +138,7 @@ def test_a_limit_is_allowed_and_what_lies_beyond_is_refused(config_class, field,
 
 @pytest.mark.parametrize("config_class, field", SETTINGS)
 def test_no_number_may_be_nan(config_class, field):
-    if isinstance(0.5, field.type):
+    if float in (field.type, *typing.get_args(field.type)):
         with pytest.raises(InputError, match=f"^--{field.name}=nan is out of range; give a number that is "):
             config_class(**{field.name: math.nan})
 
@@ -134,6 +164,11 @@ def test_json_round_trip():
     assert configuration.from_json(SearchConfig, text) == config
     assert list(json.loads(text)) == [field.name for field in FIELDS]
     assert json.loads(text)["max_examples"] is None and json.loads(text)["flip"] is False
+
+
+def test_several_values_survive_json():
+    config = Limited(words=("a", "b,c"))
+    assert configuration.from_json(Limited, configuration.to_json(config)) == config
 
 
 def test_a_missing_saved_setting_has_its_default():

@@ -20,9 +20,9 @@ def pytest_addoption(parser):
 @pytest.fixture(scope="session")
 def two_replicas():
     """A strategy over two logical CPU devices."""
-    import tensorflow as tf
+    from sdarts_tf.training import strategy
 
-    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    return strategy.create("mirrored")
 
 
 @pytest.fixture(autouse=True)
@@ -52,6 +52,7 @@ def write_trained_run():
     def write(run_dir, *, steps=0, genotype="c10_s5_random", **settings):
         source, genotype = sources.get("digits"), published.get(genotype)
         config = RetrainConfig(**{"dataset": "digits", "channels": 4, "cells": 3, "auxiliary": False, **settings})
+        config = config.completed("images")
         network = trained_network.build(genotype, config, source.description)
         if steps:
             _train(network, source, steps)

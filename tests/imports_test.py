@@ -11,7 +11,7 @@ ROOT = pathlib.Path(__file__).parent.parent
 LEVELS = {
     "ground": ("layers", "methods", "config", "errors", "genotypes"),
     "domain": ("spaces", "data", "benchmarks"),
-    "machinery": ("training", "analysis", "interop"),
+    "machinery": ("training", "analysis", "interop", "reporting"),
 }
 COMMANDS = len(LEVELS)
 STARTS = 'if __name__ == "__main__":'  # the line that only a command has
@@ -125,7 +125,7 @@ def test_flags_stop_at_the_door(path):
 
 
 def test_in_a_fresh_process_no_tensorflow_comes_with_commands_settings_and_genotypes():
-    named = ["command_line", "config", "errors", "data.sources", "methods.ingredients", "spaces"]
+    named = ["command_line", "config", "errors", "data.sources", "methods.ingredients", "spaces", "reporting.page"]
     named += commands() + [f"genotypes.{path.stem}" for path in MODULES if part(path) == "genotypes"]
     code = f"""
 import importlib, sys

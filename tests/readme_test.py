@@ -17,24 +17,28 @@ from sdarts_tf import config as configuration
 from sdarts_tf.analyze import analyze
 from sdarts_tf.config import (
     AnalyzeConfig,
+    DrawConfig,
     EvaluateConfig,
     ExportConfig,
     ImportConfig,
+    ReportConfig,
     RetrainConfig,
     SearchConfig,
     SelectConfig,
-    split_folders,
 )
-from sdarts_tf.data import sources
+from sdarts_tf.data import sources, text
+from sdarts_tf.draw import draw
 from sdarts_tf.evaluate import evaluate
 from sdarts_tf.export import check, export
 from sdarts_tf.genotypes import published
 from sdarts_tf.genotypes.genotype import Genotype
 from sdarts_tf.methods import ingredients
+from sdarts_tf.report import report
 from sdarts_tf.retrain import retrain
 from sdarts_tf.search import search
 from sdarts_tf.select import select
 from sdarts_tf.spaces import NAMES
+from sdarts_tf.training import cluster
 
 ROOT = pathlib.Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -45,11 +49,37 @@ def _blocks(language):
     return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
 
 
-def _commands(module):
-    """The arguments of every `python -m MODULE` that the README shows, comments left out."""
-    lines = "\n".join(_blocks("bash")).splitlines()
+def _commands(module, *, texts=False):
+    """The arguments of every `python -m MODULE` that the README shows for images or for texts, comments left out."""
+    blocks = [block for block in _blocks("bash") if ("--space=recurrent" in block) == texts]
+    lines = "\n".join(blocks).splitlines()
     start = f"python -m {module} "
     return [shlex.split(line.removeprefix(start), comments=True) for line in lines if line.startswith(start)]
+
+
+def test_text_commands(tmp_path, monkeypatch):
+    """As shown, from the search to the sampled words, on a small text; the default seed gives the folder its name."""
+    monkeypatch.chdir(tmp_path)
+    for part in ("train", "valid", "test"):
+        for name in (f"ptb.{part}.txt", f"{part}.txt"):
+            (tmp_path / name).write_text("the company said it would\n" * 20)
+    small = ["--units=4", "--batch_size=6", "--epochs=1", f"--data_dir={tmp_path}"]
+
+    def shown(command, config_class, *flags):
+        given = _commands(f"sdarts_tf.{command}", texts=True)
+        return [command_line.parse(config_class, [*arguments, *flags]) for arguments in given]
+
+    (searched,) = [search(config) for config in shown("search", SearchConfig, *small)]
+    trained, _ = [retrain(config) for config in shown("retrain", RetrainConfig, *small)]
+    (evaluated,) = [evaluate(config) for config in shown("evaluate", EvaluateConfig)]
+    assert str(searched.run_dir) == str(trained.run_dir) == "runs/adv-recurrent-ptb-2"
+    assert evaluated.test.perplexity == pytest.approx(trained.test_perplexity, rel=1e-5)
+    (exported,) = [export(config) for config in shown("export", ExportConfig)]
+    assert str(exported) == "exports/ptb/1"
+    (line,) = [line for line in "\n".join(_blocks("bash")).splitlines() if "sample_text" in line]
+    command = [sys.executable, ROOT / line.split()[1], *shlex.split(line)[2:], "--length=3"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.stdout.startswith("the company "), done.stderr
 
 
 def test_the_two_commands_exist_and_are_the_first_block():
@@ -90,11 +120,30 @@ def test_analyze_commands(tmp_path, monkeypatch):
     first = command_line.parse(
         AnalyzeConfig, [*commands[0], "--batches=1", "--grid=0", "--weight_steps=0", "--draws=1"]
     )
-    search(command_line.parse(SearchConfig, [f"--run_dir={first.run_dir}", "--dataset=digits", "--space=s2", *TINY]))
+    search(command_line.parse(SearchConfig, [f"--run_dir={first.run_dir[0]}", "--dataset=digits", "--space=s2", *TINY]))
     (analysis,) = analyze(first).values()
     assert [each["epoch"] for each in analysis["checkpoints"]] == [1]
-    runs = split_folders(command_line.parse(AnalyzeConfig, commands[1]).run_dir)
-    assert runs == ("runs/darts-s3-cifar10-2", first.run_dir)
+    runs = command_line.parse(AnalyzeConfig, commands[1]).run_dir
+    assert runs == ("runs/darts-s3-cifar10-2", *first.run_dir)
+    shutil.copytree(first.run_dir[0], runs[0])
+    shown = [command_line.parse(ReportConfig, arguments) for arguments in _commands("sdarts_tf.report")]
+    assert [config.run_dir for config in shown] == [first.run_dir, runs]
+    pages = [report(config) for config in shown]
+    assert [str(path) for path in pages] == [f"{first.run_dir[0]}/report.html", "comparison.html"]
+    hessian = f"{analysis['checkpoints'][0]['alpha_hessian']['largest']:.4g}"
+    assert all(f"<td>{hessian}</td>" in path.read_text(encoding="utf-8") for path in pages)
+
+
+def test_draw_commands(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shown = [shlex.split(flags) for flags in re.findall(r"`(?:python -m sdarts_tf\.draw )(--.*?)`", README)]
+    folder = pathlib.Path(command_line.parse(DrawConfig, shown[0]).run_dir)
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text("{}")
+    (folder / "genotype.json").write_text(published.get("c10_s2_pgd").to_json())
+    _, (picture, _) = draw(command_line.parse(DrawConfig, shown[0]))
+    assert picture == folder / "genotype.svg" and picture.exists()
+    assert draw(DrawConfig(genotype="c10_s5_pgd"))[0] == published.get("c10_s5_pgd")
 
 
 def test_retrain_commands_run_on_tiny_data(tmp_path, monkeypatch):
@@ -127,6 +176,16 @@ def test_select_command_and_the_training_of_its_cell(tmp_path, monkeypatch):
     training = command_line.parse(RetrainConfig, [*training, *TINY, "--dataset=digits"])
     assert Genotype.load(training.genotype) == genotype
     assert 0 <= retrain(training).test_accuracy <= 1
+
+
+def test_the_two_machines_are_a_cluster_with_one_set_of_flags():
+    """The commands themselves are run by tests/training/workers_test.py, as two processes."""
+    pattern = r"^TF_CONFIG='(.*)' \\\n *python -m sdarts_tf.search (.*)$"
+    shown = re.findall(pattern, README, re.MULTILINE)
+    clusters = [cluster.read("multi_worker", {"TF_CONFIG": text}) for text, _ in shown]
+    assert [each.index for each in clusters] == [0, 1] and clusters[0].addresses == clusters[1].addresses
+    configs = [command_line.parse(SearchConfig, shlex.split(flags, comments=True)) for _, flags in shown]
+    assert configs[0] == configs[1] and configs[0].strategy == "multi_worker"
 
 
 def test_search_from_python(tmp_path, monkeypatch, capsys):
@@ -207,8 +266,12 @@ def test_import_command(tmp_path, monkeypatch):
 
 def test_table_of_flags_names_everything():
     rows = dict(re.findall(r"^\| `--(\w+)` \| (.*) \|$", README, re.MULTILINE))
-    named = {flag: set(re.findall(r"`\+?(\w+)`", text)) for flag, text in rows.items()}
-    assert named == {"method": set(ingredients.INGREDIENTS), "space": set(NAMES), "dataset": set(sources.SOURCES)}
+    named = {flag: set(re.findall(r"`\+?(\w+)`", row)) for flag, row in rows.items()}
+    assert named == {
+        "method": set(ingredients.INGREDIENTS),
+        "space": set(NAMES),
+        "dataset": {*sources.SOURCES, *text.NAMES},
+    }
 
 
 @pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\(([\w./]+)\)", README))))

@@ -4,25 +4,29 @@ Imports no TensorFlow, so that `--help` and a wrong flag answer at once.
 """
 
 from sdarts_tf.config.analyze import AnalyzeConfig
-from sdarts_tf.config.folders import split_folders
+from sdarts_tf.config.draw import DrawConfig
+from sdarts_tf.config.report import ReportConfig
 from sdarts_tf.config.retrain import RetrainConfig
 from sdarts_tf.config.search import SearchConfig
 from sdarts_tf.config.select import SelectConfig
-from sdarts_tf.config.settings import from_json, setting, to_json, validate
+from sdarts_tf.config.settings import complete, default_of, from_json, setting, to_json, validate
 from sdarts_tf.config.trained import CHECKPOINTS, EvaluateConfig, ExportConfig, ImportConfig
 
 __all__ = [
     "CHECKPOINTS",
     "AnalyzeConfig",
+    "DrawConfig",
     "EvaluateConfig",
     "ExportConfig",
     "ImportConfig",
+    "ReportConfig",
     "RetrainConfig",
     "SearchConfig",
     "SelectConfig",
+    "complete",
+    "default_of",
     "from_json",
     "setting",
-    "split_folders",
     "to_json",
     "validate",
 ]

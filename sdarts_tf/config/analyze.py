@@ -9,8 +9,8 @@ from sdarts_tf.config.settings import setting, validate
 class AnalyzeConfig:
     """Settings of `sdarts_tf.analyze`."""
 
-    run_dir: str | None = setting(
-        None, "folder of a search with kept weights, or several with commas between them, which are then compared"
+    run_dir: tuple[str, ...] = setting(
+        (), "folder of a search with kept weights; several with commas between them are compared"
     )
     out: str | None = setting(None, "folder of the pictures that compare several runs; default analysis/ of the first")
     data_dir: str | None = setting(None, "folder with the data set's files; default the one that was searched on")

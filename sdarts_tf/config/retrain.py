@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from sdarts_tf.config.settings import setting, validate, validate_parts
+from sdarts_tf.config.settings import TEXT_UNITS, complete, setting, validate, validate_parts
 from sdarts_tf.errors import InputError
 
 
@@ -16,7 +16,7 @@ class RetrainConfig:
         InputError: a value is out of range or not among the choices, or the linear schedule is too short for its end.
 
     Example:
-        >>> RetrainConfig(genotype="c10_s5_pgd", dataset="digits").epochs
+        >>> RetrainConfig(genotype="c10_s5_pgd", dataset="digits").completed("images").epochs
         600
     """
 
@@ -37,14 +37,40 @@ class RetrainConfig:
         None, "side of the network's input; folder and imagenet only, default 224", unit="pixels", minimum=8
     )
     resume: bool = setting(False, "go on with the training in --run_dir from its last checkpoint")
-    epochs: int = setting(600, "length of the training", unit="epochs", minimum=1)
-    batch_size: int = setting(96, "global batch size", unit="images", minimum=1)
+    epochs: int | None = setting(600, "length of the training", unit="epochs", minimum=1, recurrent=8000)
+    batch_size: int | None = setting(96, "global batch size", unit="images", minimum=1, recurrent=64)
     channels: int = setting(36, "channels of the first cells", unit="channels", minimum=2)
     cells: int = setting(20, "cells of the network, two of them reduction cells", unit="cells", minimum=3)
+    units: int = setting(850, "size of embedding and state, recurrent cells only", unit="units", minimum=1)
+    text_unit: str | None = setting(
+        None, "what a text is made of: words or characters; default the search's, else words", choices=TEXT_UNITS
+    )
+    bptt: int = setting(35, "usual length of a window of text", unit="tokens", minimum=4)
+    word_dropout: float = setting(
+        0.1, "share of the vocabulary that a window does not see", unit="0 to 1", minimum=0.0, maximum=0.99
+    )
+    embedding_dropout: float = setting(
+        0.2, "share of the embedding's units that a sequence loses", unit="0 to 1", minimum=0.0, maximum=0.99
+    )
+    input_dropout: float = setting(
+        0.75, "share of the cell's input units that a sequence loses", unit="0 to 1", minimum=0.0, maximum=0.99
+    )
+    hidden_dropout: float = setting(
+        0.25, "share of the units of every state that a sequence loses", unit="0 to 1", minimum=0.0, maximum=0.99
+    )
+    output_dropout: float = setting(
+        0.75, "share of the cell's output units that a sequence loses", unit="0 to 1", minimum=0.0, maximum=0.99
+    )
+    slowness: float = setting(1e-3, "weight of the squared change of the state in the loss of the weights", minimum=0.0)
+    averaging_patience: int = setting(
+        5, "weights are averaged once the loss is above the best until that long ago", unit="epochs", minimum=1
+    )
     large_images: bool | None = setting(
         None, "a stem that reduces three times before the first cell; default on from 128 pixels"
     )
-    learning_rate: float = setting(0.025, "largest step size of the schedule", unit="SGD step size", minimum=0.0)
+    learning_rate: float | None = setting(
+        0.025, "largest step size of the schedule", unit="SGD step size", minimum=0.0, recurrent=20.0
+    )
     min_learning_rate: float = setting(0.0, "end of the cosine schedule", unit="SGD step size", minimum=0.0)
     schedule: str = setting(
         "cosine",
@@ -52,9 +78,13 @@ class RetrainConfig:
         choices=("cosine", "linear"),
     )
     warmup_epochs: int = setting(0, "epochs over which the learning rate first grows", unit="epochs", minimum=0)
-    momentum: float = setting(0.9, "momentum of SGD", unit="0 to 1", minimum=0.0, maximum=1.0)
-    weight_decay: float = setting(3e-4, "L2 decay of the weights, added to the gradient", unit="per step", minimum=0.0)
-    gradient_clip: float = setting(5.0, "largest global norm of the gradient", unit="L2 norm", minimum=0.0)
+    momentum: float | None = setting(0.9, "momentum of SGD", unit="0 to 1", minimum=0.0, maximum=1.0, recurrent=0.0)
+    weight_decay: float | None = setting(
+        3e-4, "L2 decay of the weights, added to the gradient", unit="per step", minimum=0.0, recurrent=8e-07
+    )
+    gradient_clip: float | None = setting(
+        5.0, "largest global norm of the gradient", unit="L2 norm", minimum=0.0, recurrent=0.25
+    )
     auxiliary: bool | None = setting(
         None,
         "a second classifier at two thirds of the depth, in training only; default on where its map is large enough",
@@ -99,9 +129,17 @@ class RetrainConfig:
         maximum=0.9,
     )
     max_examples: int | None = setting(
-        None, "use only the first examples of the training set; default all", unit="images", minimum=2
+        None, "use only the first examples of the training set; default all", unit="images or tokens", minimum=2
     )
     seed: int = setting(0, "seed of every random draw", minimum=0, maximum=2**31 - 1)
+    strategy: str = setting(
+        "auto",
+        "devices: auto (all GPUs of this machine, else the CPU), multi_worker (all machines of TF_CONFIG), or as named",
+        choices=("auto", "one_device", "mirrored", "multi_worker", "tpu"),
+    )
+    sync_batch_norm: bool = setting(
+        False, "on several devices, batch normalization in training over the whole batch, not over each device's share"
+    )
     checkpoint_seconds: float = setting(300.0, "time between checkpoints inside an epoch", unit="seconds", minimum=0.0)
     jit_compile: bool = setting(False, "compile the step with XLA, for GPU and TPU; many times slower on CPU")
     precision: str = setting(
@@ -117,5 +155,9 @@ class RetrainConfig:
     def __post_init__(self):
         validate(self)
         validate_parts(self)
-        if self.schedule == "linear" and self.epochs <= 5:
+        if self.schedule == "linear" and self.epochs is not None and self.epochs <= 5:
             raise InputError(f"--schedule=linear needs more than 5 epochs, not {self.epochs}; add some or use cosine.")
+
+    def completed(self, family: str) -> "RetrainConfig":
+        """The same, with the defaults of `"images"` or of `"recurrent"` cells where a setting was left open."""
+        return complete(self, family)

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from sdarts_tf.config.settings import setting, validate, validate_parts
+from sdarts_tf.config.settings import TEXT_UNITS, complete, setting, validate, validate_parts
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,25 +20,73 @@ class SearchConfig:
     """
 
     method: str = setting("rs", "search method, a sum of ingredients: darts, rs or adv; +second_order, +pc, +pdarts")
-    space: str = setting("s5", "search space: s1, s2, s3, s4, s5, or darts (eight candidates)")
-    dataset: str = setting("cifar10", "data set: digits (installed, needs no network), cifar10, cifar100 or svhn")
+    space: str = setting(
+        "s5", "search space: s1, s2, s3, s4, s5, darts (eight candidates), nasbench201, or recurrent (cells for text)"
+    )
+    dataset: str | None = setting(
+        "cifar10",
+        "data set: digits (installed, needs no network), cifar10, cifar100, svhn; recurrent: ptb or text",
+        recurrent="ptb",
+    )
     data_dir: str | None = setting(None, "folder with the data set's files, or a tensorflow-datasets folder")
+    benchmark: str | None = setting(
+        None, "table of a NAS benchmark, .csv or .json; each epoch's genotype is looked up in it, nasbench201 only"
+    )
+    benchmark_dataset: str | None = setting(
+        None, "data set whose accuracies are looked up: cifar10, cifar100 or imagenet16_120; default the search's"
+    )
     run_dir: str | None = setting(
         None, "folder of the run, created if missing; default runs/<method>-<space>-<dataset>-<seed>"
     )
     resume: bool = setting(False, "go on with the run in --run_dir from its last checkpoint")
     epochs: int = setting(50, "length of the search, with pdarts of each stage", unit="epochs", minimum=1)
-    batch_size: int = setting(
-        64, "global batch size of the weight step and of the alpha step", unit="images", minimum=1
+    batch_size: int | None = setting(
+        64, "global batch size of the weight step and of the alpha step", unit="images", minimum=1, recurrent=256
     )
     channels: int = setting(16, "channels of the first cells", unit="channels", minimum=1)
-    cells: int = setting(8, "cells of the supernet, two of them reduction cells", unit="cells", minimum=3)
-    learning_rate: float = setting(0.025, "start of the weights' cosine schedule", unit="SGD step size", minimum=0.0)
-    min_learning_rate: float = setting(0.001, "end of the weights' cosine schedule", unit="SGD step size", minimum=0.0)
-    momentum: float = setting(0.9, "momentum of the weights' SGD", unit="0 to 1", minimum=0.0, maximum=1.0)
-    weight_decay: float = setting(3e-4, "L2 decay of the weights, added to the gradient", unit="per step", minimum=0.0)
-    gradient_clip: float = setting(5.0, "largest global norm of the weights' gradient", unit="L2 norm", minimum=0.0)
-    alpha_learning_rate: float = setting(3e-4, "step size of Adam on alpha", unit="Adam step size", minimum=0.0)
+    cells: int | None = setting(
+        None,
+        "cells of the supernet, two of which reduce, default 8; nasbench201: of each of its three stages, default 5",
+        unit="cells",
+        minimum=1,
+    )
+    units: int = setting(300, "size of embedding and state, recurrent cells only", unit="units", minimum=1)
+    text_unit: str = setting("words", "what a text is made of: words or characters", choices=TEXT_UNITS)
+    bptt: int = setting(35, "usual length of a window of text", unit="tokens", minimum=4)
+    word_dropout: float = setting(
+        0.0, "share of the vocabulary that a window does not see", unit="0 to 1", minimum=0.0, maximum=0.99
+    )
+    embedding_dropout: float = setting(
+        0.2, "share of the embedding's units that a sequence loses", unit="0 to 1", minimum=0.0, maximum=0.99
+    )
+    input_dropout: float = setting(
+        0.75, "share of the cell's input units that a sequence loses", unit="0 to 1", minimum=0.0, maximum=0.99
+    )
+    hidden_dropout: float = setting(
+        0.25, "share of the units of every state that a sequence loses", unit="0 to 1", minimum=0.0, maximum=0.99
+    )
+    output_dropout: float = setting(
+        0.75, "share of the cell's output units that a sequence loses", unit="0 to 1", minimum=0.0, maximum=0.99
+    )
+    slowness: float = setting(1e-3, "weight of the squared change of the state in the loss of the weights", minimum=0.0)
+    learning_rate: float | None = setting(
+        0.025, "start of the weights' cosine schedule", unit="SGD step size", minimum=0.0, recurrent=20.0
+    )
+    min_learning_rate: float | None = setting(
+        0.001, "end of the weights' cosine schedule", unit="SGD step size", minimum=0.0, recurrent=20.0
+    )
+    momentum: float | None = setting(
+        0.9, "momentum of the weights' SGD", unit="0 to 1", minimum=0.0, maximum=1.0, recurrent=0.0
+    )
+    weight_decay: float | None = setting(
+        3e-4, "L2 decay of the weights, added to the gradient", unit="per step", minimum=0.0, recurrent=5e-07
+    )
+    gradient_clip: float | None = setting(
+        5.0, "largest global norm of the weights' gradient", unit="L2 norm", minimum=0.0, recurrent=0.25
+    )
+    alpha_learning_rate: float | None = setting(
+        3e-4, "step size of Adam on alpha", unit="Adam step size", minimum=0.0, recurrent=0.003
+    )
     alpha_weight_decay: float = setting(1e-3, "L2 decay of alpha, added to the gradient", unit="per step", minimum=0.0)
     alpha_gradient_clip: float | None = setting(
         None, "largest global norm of alpha's gradient; default any", unit="L2 norm", minimum=0.0
@@ -116,7 +164,7 @@ class SearchConfig:
         maximum=1.0,
     )
     max_examples: int | None = setting(
-        None, "use only the first examples of the training set; default all", unit="images", minimum=2
+        None, "use only the first examples of the training set; default all", unit="images or tokens", minimum=2
     )
     crop_padding: int | None = setting(
         None, "zeros around the image before the random crop; default an eighth of its side", unit="pixels", minimum=0
@@ -126,6 +174,14 @@ class SearchConfig:
         0, "side of the square that cutout blanks; 0 switches it off", unit="pixels", minimum=0
     )
     seed: int = setting(2, "seed of every random draw", minimum=0, maximum=2**31 - 1)
+    strategy: str = setting(
+        "auto",
+        "devices: auto (all GPUs of this machine, else the CPU), multi_worker (all machines of TF_CONFIG), or as named",
+        choices=("auto", "one_device", "mirrored", "multi_worker", "tpu"),
+    )
+    sync_batch_norm: bool = setting(
+        False, "on several devices, batch normalization in training over the whole batch, not over each device's share"
+    )
     checkpoint_seconds: float = setting(300.0, "time between checkpoints inside an epoch", unit="seconds", minimum=0.0)
     jit_compile: bool = setting(False, "compile the step with XLA, for GPU and TPU; many times slower on CPU")
     precision: str = setting(
@@ -141,3 +197,17 @@ class SearchConfig:
     def __post_init__(self):
         validate(self)
         validate_parts(self)
+
+    @property
+    def family(self) -> str:
+        """What is searched for: cells for `images`, or `recurrent` ones."""
+        return "recurrent" if self.space == "recurrent" else "images"
+
+    def completed(self) -> "SearchConfig":
+        """The same, with the defaults of its family where a setting was left open.
+
+        Example:
+            >>> SearchConfig().completed().batch_size, SearchConfig(space="recurrent").completed().batch_size
+            (64, 256)
+        """
+        return complete(self, self.family)

@@ -27,13 +27,20 @@ class EvaluateConfig:
     checkpoint: str | None = setting(
         None, "weights: best or last; default the best where images were held out, else the last", choices=CHECKPOINTS
     )
-    split: str = setting("test", "images it is evaluated on", choices=("test", "train"))
+    split: str = setting(
+        "test",
+        "images it is evaluated on; a language model is evaluated on its validation and test texts",
+        choices=("test", "train"),
+    )
     data_dir: str | None = setting(None, "folder with the data set's files; default the one it was trained from")
     batch_size: int | None = setting(
-        None, "images that are evaluated together; default as many as in training", unit="images", minimum=1
+        None,
+        "images, or streams of a text, that are evaluated together; default as many as in training; one stream",
+        unit="images or streams",
+        minimum=1,
     )
     max_examples: int | None = setting(
-        None, "use only the first examples of the split; default all", unit="images", minimum=1
+        None, "use only the first examples of the split; default all", unit="images or tokens", minimum=1
     )
 
     def __post_init__(self):
@@ -54,7 +61,10 @@ class ExportConfig:
     )
     data_dir: str | None = setting(None, "folder with the data set's files; default the one it was trained from")
     compared_images: int = setting(
-        500, "test images on which every artefact is compared with the network", unit="images", minimum=1
+        500,
+        "test images, or tokens, on which every artefact is compared with the network",
+        unit="images or tokens",
+        minimum=1,
     )
     calibration_images: int = setting(
         200, "training images from which the ranges of the int8 model are taken", unit="images", minimum=1

@@ -88,6 +88,7 @@ class Stream:
         examples: images and labels; arrays are kept in memory once, photos are decoded when they are needed.
         batch_size: images in a batch, 1 to `len(examples)`.
         augmentation: function of images uint8 `[B, H, W, 3]` and a seed -> the images of a batch.
+        part: which of a batch's images are made here; default all. The same images come out, whatever the part.
         seed: of all draws, 0 to 2**31 - 1.
         purpose: tells streams of one seed apart.
 
@@ -106,13 +107,22 @@ class Stream:
         [TensorShape([64, 8, 8, 3]), TensorShape([64, 8, 8, 3])]
     """
 
-    def __init__(self, examples: Examples | FileExamples, batch_size: int, augmentation, *, seed: int, purpose: str):
+    def __init__(
+        self,
+        examples: Examples | FileExamples,
+        batch_size: int,
+        augmentation,
+        *,
+        seed: int,
+        purpose: str,
+        part: slice = slice(None),
+    ):
         if not 1 <= batch_size <= len(examples):
             raise InputError(
                 f"--batch_size={batch_size} is not between 1 and the {len(examples)} images for {purpose}; change it "
                 "or give more images."
             )
-        self._reader, self._batch_size = _reader(examples, augmentation), batch_size
+        self._reader, self._batch_size = _reader(examples, augmentation, part), batch_size
         self._count = len(examples)
         key = zlib.crc32(purpose.encode()) & 0x7FFFFFFF
         self._order_seed, self._image_seed = tf.unstack(tf.random.split((seed, key), 2))
@@ -122,7 +132,7 @@ class Stream:
         """The batches of the steps `start` to `stop - 1`, counted since the beginning of the run.
 
         Returns:
-            Pairs of images float32 `[B, H, W, 3]` and labels int32 `[B]`, prefetched.
+            Pairs of images float32 `[B, H, W, 3]` and labels int32 `[B]`, or `part` of them, prefetched.
         """
         passes = tf.data.Dataset.range(start // self.steps_per_pass, -(-stop // self.steps_per_pass))
         chosen = passes.flat_map(self._order).skip(start % self.steps_per_pass)
@@ -149,7 +159,7 @@ def pairs(train: Stream, valid: Stream, start: int, stop: int) -> Iterator:
     return zip(train.batches(start, stop), valid.batches(start, stop), strict=True)
 
 
-def sweep(examples: Examples | FileExamples, batch_size: int, transform, *, seed) -> Batches:
+def sweep(examples: Examples | FileExamples, batch_size: int, transform, *, seed, part: slice = slice(None)) -> Batches:
     """Every example once, in file order.
 
     The last batch is filled up with the first examples again, whose counts are 0, so that all batches have one shape.
@@ -159,6 +169,7 @@ def sweep(examples: Examples | FileExamples, batch_size: int, transform, *, seed
         batch_size: images in a batch, at least 1; it may exceed the number of examples.
         transform: function of images uint8 `[B, H, W, 3]` and a seed -> the images of a batch, e.g. an `Augmentation`.
         seed: integers `[2]`; with the number of the batch it keys the transform.
+        part: as of a `Stream`.
 
     Returns:
         Triples of images `[B, H, W, 3]`, labels int32 `[B]` and counts float32 `[B]`, prefetched.
@@ -169,7 +180,7 @@ def sweep(examples: Examples | FileExamples, batch_size: int, transform, *, seed
         >>> [int(tf.reduce_sum(counts)) for images, labels, counts in batches]
         [100, 100, 100, 60]
     """
-    return _sweep(_reader(examples, transform), batch_size, seed)
+    return _sweep(_reader(examples, transform, part), batch_size, seed)
 
 
 def _sweep(reader, batch_size, seed):
@@ -180,21 +191,37 @@ def _sweep(reader, batch_size, seed):
 
     numbers = tf.data.Dataset.range(-(-count // batch_size))
     numbered = numbers.map(lambda index: (index, places(index) % count))
-    counts = numbers.map(lambda index: tf.cast(places(index) < count, tf.float32))
+    counts = numbers.map(lambda index: tf.cast(places(index)[reader.part] < count, tf.float32))
     batches = tf.data.Dataset.zip(reader.batches(numbered, batch_size, seed), counts)
     dataset = batches.map(lambda batch, counts: (*batch, counts)).prefetch(2)
     return Batches(dataset, reader.examples, lambda number: places(number).numpy() % count)
 
 
-def _reader(examples, transform):
-    return (_FileReader if isinstance(examples, FileExamples) else _ArrayReader)(examples, transform)
+def _reader(examples, transform, part):
+    return (_FileReader if isinstance(examples, FileExamples) else _ArrayReader)(examples, transform, part)
+
+
+def _transformed(transform, images, seed, batch_size):
+    """What the transform makes of `images`, part of a batch, when it draws for the whole batch.
+
+    Args:
+        transform: function of the images of a batch and a seed, which treats each image on its own.
+        images: `[n, ...]`, those with the numbers k * n to k * n + n - 1 in the batch, for some k.
+        seed: integers `[2]`.
+        batch_size: a multiple of n.
+
+    Returns:
+        The whole batch, right at the places of `images`; at the others they stand once more.
+    """
+    copies = batch_size // images.shape[0]
+    return transform(images if copies == 1 else tf.concat([images] * copies, 0), seed)
 
 
 class _ArrayReader:
     """Makes batches of images in memory."""
 
-    def __init__(self, examples, transform):
-        self.examples, self._transform = examples, transform
+    def __init__(self, examples, transform, part):
+        self.examples, self.part, self._transform = examples, part, transform
         # tf.data runs on the host: images on a GPU would be copied back for every dataset.
         with tf.device("/CPU:0"):
             self._images, self._labels = tf.constant(examples.images), tf.constant(examples.labels)
@@ -205,15 +232,17 @@ class _ArrayReader:
 
     def batch(self, number, places, seed):
         """Images and labels of one batch."""
-        images = self._transform(tf.gather(self._images, places), tf.random.fold_in(seed, number))
-        return images, tf.gather(self._labels, places)
+        here = places[self.part]
+        images, seed = tf.gather(self._images, here), tf.random.fold_in(seed, number)
+        images = _transformed(self._transform, images, seed, places.shape[0])[self.part]
+        return images, tf.gather(self._labels, here)
 
 
 class _FileReader:
     """Makes batches of photos, which are decoded one by one and in parallel."""
 
-    def __init__(self, examples, transform):
-        self.examples, self._transform = examples, transform
+    def __init__(self, examples, transform, part):
+        self.examples, self.part, self._transform = examples, part, transform
         with tf.device("/CPU:0"):
             self._labels = tf.constant(examples.labels)
             self._paths = tf.constant(examples.paths) if examples.spans is None else None
@@ -224,13 +253,15 @@ class _FileReader:
 
         def one_by_one(number, places):
             seeds = tf.random.split(tf.random.fold_in(distortion_seed, number), batch_size)
-            return tf.data.Dataset.from_tensor_slices((places, seeds))
+            return tf.data.Dataset.from_tensor_slices((places[self.part], seeds[self.part]))
 
         def batch(numbered_places, images):
             number, places = numbered_places
-            return self._transform(images, tf.random.fold_in(transform_seed, number)), tf.gather(self._labels, places)
+            images = _transformed(self._transform, images, tf.random.fold_in(transform_seed, number), batch_size)
+            return images[self.part], tf.gather(self._labels, places[self.part])
 
-        images = _mapped(numbered.flat_map(one_by_one), self._image).batch(batch_size, drop_remainder=True)
+        images = _mapped(numbered.flat_map(one_by_one), self._image)
+        images = images.batch(len(range(batch_size)[self.part]), drop_remainder=True)
         return _mapped(tf.data.Dataset.zip(numbered, images), batch).prefetch(2)
 
     def _image(self, place, seed):

@@ -215,6 +215,8 @@ def _wanted(slot):
     into a sum of distances, whose best layouts have few bends (large ones) instead of many small ones.
     """
     neighbors = slot.before + slot.after
+    if not neighbors:  # an input that nothing reads
+        return slot.y, 1.0
     heights = [neighbor.y + neighbor.port(slot) - slot.port(neighbor) for neighbor in neighbors]
     weights = [
         (_STRAIGHT if slot.passes() and neighbor.passes() else 1.0) / (_NEAR + abs(y - slot.y))

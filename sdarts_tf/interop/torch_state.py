@@ -1,7 +1,8 @@
 """Official PyTorch state dicts <-> the variables of a supernet or of a derived network.
 
-Names: `sota/cnn/model_search.py` and `operations.py` of the official code. One of our variables may hold the weights of
-several edges, and one of our batch normalizations may stand for several official ones that see the same numbers.
+Names: `sota/cnn/model_search.py` and `operations.py`, `sota/rnn/model.py` of the official code. One of our variables
+may hold the weights of several edges, and one of our batch normalizations may stand for several official ones that see
+the same numbers.
 """
 
 import dataclasses
@@ -14,6 +15,8 @@ from sdarts_tf import spaces
 from sdarts_tf.errors import InputError
 from sdarts_tf.genotypes.genotype import Genotype
 from sdarts_tf.layers import blocks, operations
+from sdarts_tf.spaces import nasbench201, nasbench201_cells
+from sdarts_tf.spaces.recurrent import LanguageModel
 
 
 def _convolution(array):
@@ -77,6 +80,9 @@ class Entry:
 
 def entries(model) -> Iterator[Entry]:
     """How the variables of a supernet or of a derived network stand in the official state dict."""
+    if isinstance(model, LanguageModel):
+        yield from _language_model(model)
+        return
     if isinstance(model.stem, blocks.LargeImageStem):
         yield from _large_image_stem(model.stem)
     else:
@@ -84,24 +90,61 @@ def entries(model) -> Iterator[Entry]:
         yield from _normalization(model.stem.normalization, ["stem.1"])
     for index, cell in enumerate(model.cells):
         prefix = f"cells.{index}"
+        if isinstance(cell, blocks.ResidualReduction):
+            yield from _residual_reduction(cell, prefix)
+            continue
+        if isinstance(cell, nasbench201.SearchCell):
+            for operation, places in _operations(cell, _nasbench201_place):
+                yield from _operation(operation, [f"{prefix}.edges.{place}" for place in places])
+            continue
         for number, layer in enumerate(cell.preprocess):
             yield from _preprocess(layer, [f"{prefix}.preprocess{number}"])
         for operation, places in _operations(cell):
             yield from _operation(operation, [f"{prefix}._ops.{place}" for place in places])
     if getattr(model, "auxiliary_head", None) is not None:
         yield from _auxiliary_head(model.auxiliary_head)
+    if hasattr(model, "normalization"):
+        yield from _normalization(model.normalization, ["lastact.0"])
     yield from _classifier(model.classifier, "classifier")
 
 
-def _operations(cell):
-    """Pairs of an operation and its places: `edge._ops.candidate` in a supernet, the edge's number in a network."""
+def _language_model(model):
+    matrices = model.cell.matrices
+    # The matrices of the cell are multiplied from the right officially too, so no axis moves.
+    yield Entry(model.embedding, ("encoder.weight",), "vector", copies=("decoder.weight",))
+    yield Entry(model.bias, ("decoder.bias",), "vector")
+    yield Entry(matrices.first, ("rnns.0._W0",), "vector")
+    for number, matrix in enumerate(matrices.blocks):
+        yield Entry(matrix, (f"rnns.0._Ws.{number}",), "vector")
+    if hasattr(model.cell, "normalization"):
+        yield from _normalization(model.cell.normalization, ["rnns.0.bn"])
+
+
+def _supernet_place(row, column):
+    return f"{row}._ops.{column}"
+
+
+def _nasbench201_place(row, column):
+    source, target = nasbench201_cells.EDGES[row]
+    return f"{target}<-{source}.{column}"
+
+
+def _operations(cell, place=_supernet_place):
+    """Pairs of an operation and its places: of edges and candidates in a supernet, the edge's number in a network."""
     if hasattr(cell, "mixed"):
         for mixed in cell.mixed:
             for operation, places in zip(mixed.operations, mixed.places.values(), strict=True):
-                yield operation, [f"{row}._ops.{column}" for row, column in places]
+                yield operation, [place(row, column) for row, column in places]
     else:
         for number, operation in enumerate(cell.operations):
             yield operation, [str(number)]
+
+
+def _residual_reduction(block, prefix):
+    for number, name in enumerate(("conv_a.op", "conv_b.op")):
+        yield Entry(block.kernels[number], (f"{prefix}.{name}.1.weight",), "convolution")
+        yield from _normalization(block.normalizations[number], [f"{prefix}.{name}.2"])
+    yield Entry(block.shortcut_kernel, (f"{prefix}.downsample.1.weight",), "convolution")
 
 
 def _large_image_stem(stem):
@@ -166,6 +209,9 @@ def _operation(operation, prefixes):
             yield _entry(operation.depthwise_kernel, prefixes, "op.1.weight", "depthwise")
             yield _entry(operation.pointwise_kernel, prefixes, "op.2.weight", "convolution")
             yield from _normalization(operation.normalization, [f"{prefix}.op.3" for prefix in prefixes])
+        case operations.NormalConvolution():
+            yield _entry(operation.kernel, prefixes, "op.1.weight", "convolution")
+            yield from _normalization(operation.normalization, [f"{prefix}.op.2" for prefix in prefixes])
         case operations.FactorizedConvolution():
             for number, kernel in enumerate(operation.kernels):
                 yield _entry(kernel, prefixes, f"{number + 1}.weight", "convolution")

@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from sdarts_tf.errors import InputError
-from sdarts_tf.layers import convolutions
+from sdarts_tf.layers import convolutions, draws
 from sdarts_tf.layers.base import Layer
 from sdarts_tf.layers.normalization import BatchNormalization
 from sdarts_tf.layers.views import Views
@@ -72,6 +72,44 @@ class FactorizedReduce(Layer):
         return convolutions.join_edges(halves, self.edges)
 
 
+class ResidualReduction(Layer):
+    """The block between two stages of NAS-Bench-201: halves height and width, rounding up.
+
+    ReLU, 3x3 convolution of stride 2, batch normalization, ReLU, 3x3 convolution, batch normalization; added to a 2x2
+    average pool and 1x1 convolution of the input.
+
+    Args:
+        in_channels: of the input.
+        out_channels: of the output.
+    """
+
+    def __init__(self, in_channels, out_channels, **kwargs):
+        super().__init__(**kwargs)
+        widths = (in_channels, out_channels)
+        self.kernels = [
+            self.add_weight(
+                name=f"kernel_{i}",
+                shape=(3, 3, width, out_channels),
+                initializer=convolutions.fan_in_uniform(9 * width),
+            )
+            for i, width in enumerate(widths)
+        ]
+        self.normalizations = [BatchNormalization(out_channels) for _ in widths]
+        self.shortcut_kernel = self.add_weight(
+            name="shortcut_kernel",
+            shape=(1, 1, in_channels, out_channels),
+            initializer=convolutions.fan_in_uniform(in_channels),
+        )
+
+    def call(self, x, training=False):
+        y = convolutions.convolution(convolutions.pad(tf.nn.relu(x), 1), self.kernels[0], 2, "VALID")
+        y = tf.nn.relu(self.normalizations[0](y, training=training))
+        y = self.normalizations[1](convolutions.convolution(y, self.kernels[1], 1, "SAME"), training=training)
+        # At odd sizes, which the official code refuses, the last row and column are averaged alone.
+        shortcut = tf.nn.avg_pool2d(x, 2, 2, "SAME")
+        return y + convolutions.pointwise(shortcut, self.shortcut_kernel)
+
+
 class Classifier(Layer):
     """Global average pool and a linear layer: `[N, H, W, channels]` -> logits `[N, num_classes]`.
 
@@ -135,8 +173,8 @@ class DropPath(Layer):
     def call(self, x, rate, seed):
         """Applies it; `rate` is a scalar tensor, at least 0 and below 1, `seed` int32 `[2]`."""
         keep = 1.0 - tf.cast(rate, x.dtype)
-        draws = self.draw([tf.shape(x)[0], 1, 1, 1], tf.random.fold_in(seed, self.salt))
-        return x * tf.cast(draws < tf.cast(keep, draws.dtype), x.dtype) / keep
+        drawn = draws.of_this_share(self.draw, [tf.shape(x)[0], 1, 1, 1], tf.random.fold_in(seed, self.salt))
+        return x * tf.cast(drawn < tf.cast(keep, drawn.dtype), x.dtype) / keep
 
 
 class AuxiliaryHead(Layer):

@@ -5,7 +5,7 @@ import functools
 
 import tensorflow as tf
 
-from sdarts_tf.layers import operations
+from sdarts_tf.layers import draws, operations
 from sdarts_tf.layers.base import Layer
 from sdarts_tf.layers.views import Views
 
@@ -22,6 +22,7 @@ class MixedOperation(Layer):
             candidate `c` stands in column `c`.
         stride: 1 or 2, of every edge.
         dropped_skips: skip connections of stride 1 have a dropout.
+        kinds: name -> layer that takes the place of the one in `operations.OPERATIONS`.
 
     Example:
         >>> mixed = MixedOperation(4, {0: ("none", "skip_connect"), 2: ("none", "skip_connect")})
@@ -31,7 +32,7 @@ class MixedOperation(Layer):
         [((0,), 0.75), ((2,), 0.1)]
     """
 
-    def __init__(self, channels, candidates, *, stride=1, dropped_skips=False, **kwargs):
+    def __init__(self, channels, candidates, *, stride=1, dropped_skips=False, kinds=None, **kwargs):
         super().__init__(**kwargs)
         self.channels, self.rows = channels, tuple(candidates)
         places = collections.defaultdict(list)
@@ -41,7 +42,9 @@ class MixedOperation(Layer):
         # `none` adds nothing to a sum; its share counts because the others of its row are smaller for it.
         places.pop("none", None)
         self.places = dict(places)
-        kinds = {"skip_connect": operations.DroppedIdentity} if dropped_skips and stride == 1 else {}
+        kinds = dict(kinds or {})
+        if dropped_skips and stride == 1:
+            kinds["skip_connect"] = operations.DroppedIdentity
         self.operations = [
             kinds.get(name, functools.partial(operations.build, name))(
                 channels, stride=stride, edges=len(where), name=name
@@ -127,8 +130,9 @@ class DropEdges:
     def __init__(self, edges, examples, rate, seed):
         kept = 1 - rate
         # Folded in twice: operations fold their salt into the same seed once.
-        draws = tf.random.stateless_uniform([examples, edges], tf.random.fold_in(seed, edges))
-        self._factors = tf.cast(draws < kept, draws.dtype) / kept
+        seed = tf.random.fold_in(seed, edges)
+        drawn = draws.of_this_share(tf.random.stateless_uniform, [examples, edges], seed)
+        self._factors = tf.cast(drawn < kept, drawn.dtype) / kept
 
     def __call__(self, output, rows):
         """What is left of `[N, H, W, len(rows) * C]`, edge-major."""

@@ -1,6 +1,5 @@
 """Batch normalization with PyTorch's momentum, epsilon and running variance."""
 
-import keras
 import tensorflow as tf
 
 from sdarts_tf.layers.base import Layer
@@ -10,8 +9,11 @@ class BatchNormalization(Layer):
     """Normalizes each channel of `[N, H, W, channels]` as PyTorch's `BatchNorm2d` does.
 
     In training the batch's statistics are used and the running ones move a tenth of the way towards them; the running
-    variance is the unbiased one, as in PyTorch and unlike in Keras's own layer. The statistics are averaged over
-    replicas when they are read outside of a replica, so that checkpoints and evaluation see one value.
+    variance is the unbiased one, as in PyTorch and unlike in Keras's own layer.
+
+    On several replicas each normalizes by its own share of the batch, and its running statistics are its own until
+    the step averages them (`training.replicas.mean_over_replicas`). After `synchronize` all of them normalize by the
+    statistics of the whole batch.
 
     Args:
         channels: number of channels.
@@ -34,30 +36,24 @@ class BatchNormalization(Layer):
         if affine:
             self.gamma = self.add_weight(shape=(channels,), initializer="ones", name="gamma", autocast=False)
             self.beta = self.add_weight(shape=(channels,), initializer="zeros", name="beta", autocast=False)
-        self.moving_mean = self._statistic("zeros", "moving_mean")
-        self.moving_variance = self._statistic("ones", "moving_variance")
-
-    def _statistic(self, initializer, name):
-        # No communication in training; every read from outside of a replica is the mean over the replicas.
-        return keras.Variable(
-            initializer,
-            shape=(self.channels,),
-            dtype=self.variable_dtype,
-            trainable=False,
-            autocast=False,
-            aggregation="mean",
-            synchronization="on_read",
-            name=name,
+        self.moving_mean, self.moving_variance = (
+            self.add_weight(shape=(channels,), initializer=start, name=name, trainable=False, autocast=False)
+            for start, name in (("zeros", "moving_mean"), ("ones", "moving_variance"))
         )
+        self.synchronized = False
 
     def call(self, x, scale=None, training=False):
         """Normalizes `x`; `scale` `[channels]`, if given, takes the place of the learned scale."""
         if scale is None:
             scale = self.gamma.value if self.affine else tf.ones([self.channels], self.variable_dtype)
+        offset = self.beta.value if self.affine else tf.zeros([self.channels], self.variable_dtype)
+        replica = tf.distribute.get_replica_context()
+        if training and self.synchronized and replica is not None and replica.num_replicas_in_sync > 1:
+            return self._normalize_together(x, scale, offset, replica)
         output = tf.raw_ops.FusedBatchNormV3(
             x=x,
             scale=scale,
-            offset=self.beta.value if self.affine else tf.zeros([self.channels], self.variable_dtype),
+            offset=offset,
             mean=self.moving_mean.value,
             variance=self.moving_variance.value,
             epsilon=self.epsilon,
@@ -76,3 +72,38 @@ class BatchNormalization(Layer):
             # A map that has overflowed is dropped with its step; the statistics must outlive it.
             value = tf.where(tf.math.is_finite(value), value, statistic.value)
         statistic.assign(value)
+
+    def _normalize_together(self, x, scale, offset, replica):
+        """Normalizes by the statistics of all replicas' shares, which are equally large; one message each way."""
+        full = tf.cast(x, self.variable_dtype)
+        mean = tf.reduce_mean(full, [0, 1, 2])
+        # Not tf.nn.moments, which stops a gradient that the second derivative needs.
+        variance = tf.reduce_mean((full - mean) ** 2, [0, 1, 2])
+        # Seen from the running mean, which all replicas share: differences of large squares would lose digits.
+        origin = tf.convert_to_tensor(self.moving_mean.value)
+        distance = mean - origin
+        distance, square = tf.unstack(replica.all_reduce("MEAN", tf.stack([distance, variance + distance**2])))
+        mean, variance = origin + distance, tf.maximum(square - distance**2, 0)
+        count = tf.cast(replica.num_replicas_in_sync * tf.size(full) // self.channels, full.dtype)
+        unbiased = variance * count / tf.maximum(count - 1, 1)
+        for moving, value in ((self.moving_mean, mean), (self.moving_variance, unbiased)):
+            self._move(moving, moving.value + self.momentum * (value - moving.value), x.dtype)
+        return tf.cast(tf.nn.batch_normalization(full, mean, variance, offset, scale, self.epsilon), x.dtype)
+
+
+def synchronize(network) -> None:
+    """Lets every batch normalization of a network see the whole batch, whatever the number of replicas.
+
+    Args:
+        network: a Keras model.
+
+    Example:
+        >>> import keras
+        >>> network = keras.Sequential([BatchNormalization(2)])
+        >>> synchronize(network)
+        >>> network.layers[0].synchronized
+        True
+    """
+    for layer in network._flatten_layers():
+        if isinstance(layer, BatchNormalization):
+            layer.synchronized = True

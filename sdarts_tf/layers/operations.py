@@ -8,7 +8,7 @@ import functools
 import tensorflow as tf
 
 from sdarts_tf.errors import InputError
-from sdarts_tf.layers import convolutions
+from sdarts_tf.layers import convolutions, draws
 from sdarts_tf.layers.base import Layer
 from sdarts_tf.layers.blocks import FactorizedReduce
 from sdarts_tf.layers.normalization import BatchNormalization
@@ -100,7 +100,8 @@ class Noise(Operation):
     def prepare(self, x, views, training, seed):
         shape = tf.shape(self._first_rows(x))
         seed = tf.random.fold_in((0, 0) if seed is None else seed, self.salt)
-        return tf.cast(self.draw(tf.concat([shape[:3], [self.edges * self.channels]], 0), seed), x.dtype)
+        shape = tf.concat([shape[:3], [self.edges * self.channels]], 0)
+        return tf.cast(draws.of_this_share(self.draw, shape, seed), x.dtype)
 
     def finish(self, noise, scale, training):
         return weighed(noise, scale)
@@ -109,15 +110,16 @@ class Noise(Operation):
 class Pool(Operation):
     """`max_pool_3x3`, `avg_pool_3x3`: 3x3, padded by one pixel that counts in neither the maximum nor the mean.
 
-    In search a batch normalization without scale and offset follows; in a derived network (`affine`) nothing does.
+    In search a batch normalization without scale and offset follows; in a derived network (`affine`) nothing does, nor
+    where `normalized` is False.
     """
 
     shared = True
 
-    def __init__(self, channels, *, kind, **kwargs):
+    def __init__(self, channels, *, kind, normalized=True, **kwargs):
         super().__init__(channels, **kwargs)
         self.kind = kind
-        self.normalization = None if self.affine else BatchNormalization(channels, affine=False)
+        self.normalization = None if self.affine or not normalized else BatchNormalization(channels, affine=False)
 
     def prepare(self, x, views, training, seed):
         pooled = self._pool(x, training)
@@ -161,7 +163,8 @@ class DroppedIdentity(Operation):
             return x
         kept = 1 - views.skip_dropout
         seed = tf.random.fold_in((0, 0) if seed is None else seed, self.salt)
-        mask = tf.floor(kept + tf.random.stateless_uniform(tf.shape(x), seed)) / kept
+        drawn = draws.of_this_share(tf.random.stateless_uniform, tf.shape(x), seed)
+        mask = tf.floor(kept + drawn) / kept
         return x * tf.cast(mask, x.dtype)
 
     def finish(self, prepared, scale, training):
@@ -250,6 +253,23 @@ class FactorizedConvolution(Operation):
         return self.normalization(prepared, scale=scale, training=training)
 
 
+class NormalConvolution(Operation):
+    """`nor_conv_k` of NAS-Bench-201: ReLU, k x k convolution, batch normalization; at stride 1."""
+
+    def __init__(self, channels, *, kernel_size, **kwargs):
+        super().__init__(channels, **kwargs)
+        shape = (kernel_size, kernel_size, channels, self.edges * channels)
+        self.kernel = self._kernel("kernel", shape, kernel_size**2 * channels)
+        self.normalization = self._normalization("normalization")
+
+    def prepare(self, x, views, training, seed):
+        # All edges read the same map: one ordinary convolution serves them all.
+        return convolutions.convolution(views.rectified, self.kernel, 1, "SAME")
+
+    def finish(self, prepared, scale, training):
+        return self.normalization(prepared, scale=scale, training=training)
+
+
 def skip_connect(channels, *, stride=1, **kwargs):
     """`skip_connect`: the identity at stride 1, a reducing skip at stride 2."""
     return (Identity if stride == 1 else ReducingSkip)(channels, stride=stride, **kwargs)
@@ -267,6 +287,8 @@ OPERATIONS = {
     "dil_conv_3x3": functools.partial(DilatedConvolution, kernel_size=3),
     "dil_conv_5x5": functools.partial(DilatedConvolution, kernel_size=5),
     "conv_7x1_1x7": FactorizedConvolution,
+    "nor_conv_1x1": functools.partial(NormalConvolution, kernel_size=1),
+    "nor_conv_3x3": functools.partial(NormalConvolution, kernel_size=3),
 }
 
 

@@ -53,24 +53,37 @@ def first_order(train, valid, weights, mixture, *, learning_rate, lookahead):
     return valid.loss_and_gradient(mixture)
 
 
-def second_order(train, valid, weights, mixture, *, learning_rate, lookahead):
+def second_order(train, valid, weights, mixture, *, learning_rate, lookahead, gradient_clip=None):
     """The weights are taken one training step ahead; the Hessian term by central differences of size 0.01 / |v|.
 
     Moves no batch statistics.
+
+    Args:
+        train, valid, weights, mixture, learning_rate, lookahead: as `Hypergradient` says.
+        gradient_clip: largest norm of the training gradient, whose step is shorter by that, and of v; None clips
+            neither. The official code clips for recurrent cells only.
     """
     _, train_gradient, _ = train.loss_and_gradients(weights, mixture)
-    ahead = lookahead(train_gradient)
+    step_share = _clip_factor(tf.linalg.global_norm(train_gradient), gradient_clip)
+    ahead = lookahead([gradient * tf.cast(step_share, gradient.dtype) for gradient in train_gradient])
     valid_loss, direction, direct = valid.loss_and_gradients(ahead, mixture)
 
     norm = tf.linalg.global_norm(direction)
     # A validation loss that does not depend on the weights has no implicit term: direction and product are zero.
-    radius = tf.math.divide_no_nan(0.01, norm)
-    _, _, plus = train.loss_and_gradients(_moved(weights, direction, radius), mixture)
-    _, _, minus = train.loss_and_gradients(_moved(weights, direction, -radius), mixture)
+    distance = tf.math.divide_no_nan(0.01, norm)
+    _, _, plus = train.loss_and_gradients(_moved(weights, direction, distance), mixture)
+    _, _, minus = train.loss_and_gradients(_moved(weights, direction, -distance), mixture)
 
-    factor = tf.math.divide_no_nan(learning_rate, 2 * radius)
+    # Scaling v changes neither of the two places, only the product, which is linear in v.
+    size = learning_rate * step_share * _clip_factor(norm, gradient_clip)
+    factor = tf.math.divide_no_nan(size, 2 * distance)
     total = tf.nest.map_structure(lambda d, p, m: d - factor * (p - m), direct, plus, minus)
     return valid_loss, total
+
+
+def _clip_factor(norm, limit):
+    """PyTorch's: what brings a gradient of that norm to the limit, at most 1."""
+    return tf.ones_like(norm) if limit is None else tf.minimum(1.0, limit / (norm + 1e-6))
 
 
 def _moved(weights, direction, distance):

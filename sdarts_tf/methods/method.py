@@ -1,6 +1,7 @@
 """A search method: a frozen record of choices, written as a sum of ingredients."""
 
 import dataclasses
+import functools
 
 from sdarts_tf.methods import hypergradients, perturbations, simplex
 from sdarts_tf.methods.hypergradients import Hypergradient
@@ -27,7 +28,15 @@ class Method:
     dropped_skips: bool = False
 
 
-def parse(text, *, pgd_steps=7, project=simplex.renormalize, channel_divisor=4, edge_normalization=True):
+def parse(
+    text,
+    *,
+    pgd_steps=7,
+    project=simplex.renormalize,
+    channel_divisor=4,
+    edge_normalization=True,
+    unrolled_clip=None,
+):
     """The method that `text` names.
 
     Args:
@@ -35,6 +44,7 @@ def parse(text, *, pgd_steps=7, project=simplex.renormalize, channel_divisor=4, 
         pgd_steps: steps of the attack.
         project: how a perturbed mixture returns to the simplex.
         channel_divisor, edge_normalization: what `pc` means.
+        unrolled_clip: `gradient_clip` of second order.
 
     Example:
         >>> parse("second_order+pc") == Method(
@@ -42,11 +52,14 @@ def parse(text, *, pgd_steps=7, project=simplex.renormalize, channel_divisor=4, 
         ... )
         True
     """
+    second_order = hypergradients.second_order
+    if unrolled_clip is not None:
+        second_order = functools.partial(second_order, gradient_clip=unrolled_clip)
     choices = {
         "darts": {"perturbation": perturbations.none},
         "rs": {"perturbation": perturbations.random(project=project)},
         "adv": {"perturbation": perturbations.adversarial(steps=pgd_steps, project=project)},
-        "second_order": {"hypergradient": hypergradients.second_order},
+        "second_order": {"hypergradient": second_order},
         "pdarts": {"dropped_skips": True},  # its stages are searches of their own
         "pc": {"channel_divisor": channel_divisor, "edge_normalization": edge_normalization},
     }

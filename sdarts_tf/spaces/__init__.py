@@ -1,15 +1,60 @@
 """Search spaces, by name."""
 
 from sdarts_tf.errors import InputError
-from sdarts_tf.spaces.tables import TABLES
+from sdarts_tf.spaces import nasbench201_cells, recurrent_table
+from sdarts_tf.spaces.tables import EDGES, TABLES
 
-NAMES = tuple(TABLES)
+IMAGE_NAMES = (*TABLES, nasbench201_cells.SPACE)
+NAMES = (*IMAGE_NAMES, recurrent_table.NAME)
 
 
 def check(name: str) -> None:
     """Raises InputError, which lists the known names, unless `name` is a search space. Imports no TensorFlow."""
     if name not in NAMES:
         raise InputError(f"--space={name} is unknown; choose from {', '.join(NAMES)}.")
+
+
+def supernet_cells(name: str, given: int | None = None) -> int:
+    """The `cells` of a space's supernet: what is given, else the official number. Imports no TensorFlow.
+
+    A supernet of the DARTS cells has that many, two of them reduction cells; one of nasbench201 that many in each of
+    its three stages.
+
+    Raises:
+        InputError: that few cells cannot be.
+
+    Example:
+        >>> supernet_cells("s5"), supernet_cells("nasbench201"), supernet_cells("nasbench201", 1)
+        (8, 5, 1)
+    """
+    default, minimum = (5, 1) if name == nasbench201_cells.SPACE else (8, 3)
+    if given is not None and given < minimum:
+        raise InputError(f"--cells={given} is out of range; the space {name} needs at least {minimum}.")
+    return default if given is None else given
+
+
+def rows(name: str) -> dict[str, list[tuple[str, tuple[str, ...]]]]:
+    """For each group of alpha and each of its rows a label and the names of its candidates. Imports no TensorFlow.
+
+    Example:
+        >>> rows("s2")["normal"][2]
+        ('0 -> 3', ('skip_connect', 'sep_conv_3x3'))
+    """
+    check(name)
+    if name == nasbench201_cells.SPACE:
+        names = nasbench201_cells.CANDIDATES
+        return {nasbench201_cells.CELL: [(_label(edge), names) for edge in nasbench201_cells.EDGES]}
+    if name == recurrent_table.NAME:
+        names = recurrent_table.CANDIDATES
+        return {recurrent_table.GROUP: [(_label(edge), names) for edge in recurrent_table.EDGES]}
+    return {
+        kind: [(_label(edge), names) for edge, names in zip(EDGES, candidates, strict=True)]
+        for kind, candidates in TABLES[name].items()
+    }
+
+
+def _label(edge):
+    return "{} -> {}".format(*edge)
 
 
 def get(name: str):
@@ -20,6 +65,15 @@ def get(name: str):
         {'normal': (14, 2), 'reduce': (14, 2)}
     """
     check(name)
-    from sdarts_tf.spaces.darts import DartsSpace  # TensorFlow is imported here, after the name was checked.
+    # TensorFlow is imported here, after the name was checked.
+    if name == recurrent_table.NAME:
+        from sdarts_tf.spaces.recurrent import RecurrentSpace
+
+        return RecurrentSpace()
+    if name == nasbench201_cells.SPACE:
+        from sdarts_tf.spaces.nasbench201 import NasBench201Space
+
+        return NasBench201Space()
+    from sdarts_tf.spaces.darts import DartsSpace
 
     return DartsSpace(name)

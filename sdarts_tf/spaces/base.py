@@ -37,6 +37,58 @@ class SearchSpace(abc.ABC):
     def alpha_shapes(self) -> dict[str, tuple[int, int]]:
         """Group of alpha -> (rows, candidates)."""
 
+    @abc.abstractmethod
+    def discretize(self, mixture: dict[str, np.ndarray], *, max_skips: int | None = None) -> Genotype:
+        """The genotype of the strongest edges and operations.
+
+        Args:
+            mixture: the shares, and the weights of edges if they have any.
+            max_skips: largest number of skip connections in the normal cell; None is any.
+
+        Raises:
+            InputError: the space knows no such limit.
+        """
+
+    @abc.abstractmethod
+    def kept(self, genotype: Genotype) -> dict[str, np.ndarray]:
+        """Which shares of a mixture a genotype of this space keeps.
+
+        Returns:
+            Group -> bool `[rows, candidates]`, for every group that a mixture of the space may have.
+        """
+
+    def one_hot(self, mixture: Mixture, genotype: Genotype) -> Mixture:
+        """The mixture, in which every row that has one kept share is that candidate alone; other rows stay mixed."""
+        rounded = {}
+        for group, shares in mixture.items():
+            kept = tf.constant(self.kept(genotype)[group], shares.dtype)
+            rounded[group] = tf.where(tf.reduce_sum(kept, axis=-1, keepdims=True) == 1, kept, shares)
+        return rounded
+
+    def pruned(self, mixture: Mixture, genotype: Genotype) -> Mixture:
+        """The genotype's network inside the supernet: rows without a kept share are zero, the others divided evenly."""
+        rounded = {}
+        for group, shares in mixture.items():
+            kept = tf.constant(self.kept(genotype)[group], shares.dtype)
+            rounded[group] = tf.math.divide_no_nan(kept, tf.reduce_sum(kept, axis=-1, keepdims=True))
+        return rounded
+
+    def choices(self) -> dict[str, "Choices"]:
+        """Group of alpha -> what is to be decided there when a genotype is selected edge by edge.
+
+        Raises:
+            InputError: the space has no such choices.
+        """
+        raise InputError(f"The space {self.name!r} cannot be selected by perturbation; use --select=argmax.")
+
+    def complete(self, mixture: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """The mixture over all candidates of `spaces.rows`: those that a stage of the search has dropped have 0."""
+        return mixture
+
+
+class ImageSpace(SearchSpace):
+    """A space of cells that classify images."""
+
     def edge_shapes(self) -> dict[str, tuple[int, int]]:
         """Group of alpha that weighs whole edges -> (1, edges that arrive at its node); PC-DARTS's edge normalization.
 
@@ -106,54 +158,6 @@ class SearchSpace(abc.ABC):
         Raises:
             InputError: the genotype has another kind of cells, an unknown operation, or an impossible edge.
         """
-
-    def choices(self) -> dict[str, "Choices"]:
-        """Group of alpha -> what is to be decided there when a genotype is selected edge by edge.
-
-        Raises:
-            InputError: the space has no such choices.
-        """
-        raise InputError(f"The space {self.name!r} cannot be selected by perturbation; use --select=argmax.")
-
-    def complete(self, mixture: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """The mixture over all candidates of `spaces.rows`: those that a stage of the search has dropped have 0."""
-        return mixture
-
-    @abc.abstractmethod
-    def discretize(self, mixture: dict[str, np.ndarray], *, max_skips: int | None = None) -> Genotype:
-        """The genotype of the strongest edges and operations.
-
-        Args:
-            mixture: the shares, and the weights of edges if they have any.
-            max_skips: largest number of skip connections in the normal cell; None is any.
-
-        Raises:
-            InputError: the space knows no such limit.
-        """
-
-    @abc.abstractmethod
-    def kept(self, genotype: Genotype) -> dict[str, np.ndarray]:
-        """Which shares of a mixture a genotype of this space keeps.
-
-        Returns:
-            Group -> bool `[rows, candidates]`, for every group that a mixture of the space may have.
-        """
-
-    def one_hot(self, mixture: Mixture, genotype: Genotype) -> Mixture:
-        """The mixture, in which every row that has one kept share is that candidate alone; other rows stay mixed."""
-        rounded = {}
-        for group, shares in mixture.items():
-            kept = tf.constant(self.kept(genotype)[group], shares.dtype)
-            rounded[group] = tf.where(tf.reduce_sum(kept, axis=-1, keepdims=True) == 1, kept, shares)
-        return rounded
-
-    def pruned(self, mixture: Mixture, genotype: Genotype) -> Mixture:
-        """The genotype's network inside the supernet: rows without a kept share are zero, the others divided evenly."""
-        rounded = {}
-        for group, shares in mixture.items():
-            kept = tf.constant(self.kept(genotype)[group], shares.dtype)
-            rounded[group] = tf.math.divide_no_nan(kept, tf.reduce_sum(kept, axis=-1, keepdims=True))
-        return rounded
 
 
 class Architecture(tf.Module):

@@ -15,7 +15,7 @@ from sdarts_tf.layers.mixed import Arrivals, DropEdges, MixedOperation
 from sdarts_tf.layers.operations import DroppedIdentity, Noise
 from sdarts_tf.layers.views import Views
 from sdarts_tf.spaces import discretize
-from sdarts_tf.spaces.base import Choices, SearchSpace
+from sdarts_tf.spaces.base import Choices, ImageSpace
 from sdarts_tf.spaces.darts_network import Network, build_preprocess, reduction_cells
 from sdarts_tf.spaces.tables import EDGES, NUM_NODES, OUTPUTS, TABLES
 
@@ -233,7 +233,7 @@ def edge_weights(mixture, kind):
     return tf.concat([mixture[group][0] for group in groups], axis=0) if groups[0] in mixture else None
 
 
-class DartsSpace(SearchSpace):
+class DartsSpace(ImageSpace):
     """A space of normal and reduction cells with 14 edges each.
 
     Args:

@@ -15,12 +15,15 @@ class Checkpoints:
         folder: where the checkpoints lie.
         keep: how many of the latest are kept.
         seconds: time after which a save is due.
+        writes: whether `save` writes; of several processes that hold the same state one does.
         **tracked: name -> `tf.Module`, Keras model, variable, or a nest of these.
     """
 
-    def __init__(self, folder, *, keep=2, seconds=300.0, **tracked):
+    def __init__(self, folder, *, keep=2, seconds=300.0, writes=True, **tracked):
         tracked = {name: _variables(value) for name, value in tracked.items()}
         self._checkpoint = tf.train.Checkpoint(**tracked)
+        # Under a strategy of several processes all of them must make this variable together.
+        self._counter, self._writes = self._checkpoint.save_counter, writes
         self._manager = tf.train.CheckpointManager(self._checkpoint, str(folder), max_to_keep=keep)
         self._seconds, self._saved_at = seconds, time.monotonic()
 
@@ -45,7 +48,8 @@ class Checkpoints:
     def save(self, number: int) -> None:
         """Saves under `number`; RunError if the disk does not take it."""
         try:
-            self._manager.save(checkpoint_number=number)
+            if self._writes:
+                self._manager.save(checkpoint_number=number)
         except (tf.errors.OpError, OSError) as error:
             reason = str(error).splitlines()[0]
             raise RunError(

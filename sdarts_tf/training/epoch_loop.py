@@ -3,12 +3,15 @@
 import abc
 import math
 import time
+from collections.abc import Callable
 
+import rich.console
 import tensorflow as tf
 
 from sdarts_tf.data.augment import Augmentation
 from sdarts_tf.data.sources import Source
 from sdarts_tf.errors import InputError, RunError
+from sdarts_tf.training import replicas
 from sdarts_tf.training.checkpoint import Checkpoints
 from sdarts_tf.training.interruption import Interrupted, Interruption
 from sdarts_tf.training.progress import Progress
@@ -19,22 +22,24 @@ _STEP_KEY, EVALUATION_KEY = 1, 2
 
 
 class StepTotals(tf.Module):
-    """Sums of the figures of the steps of one epoch, kept on the device and in the checkpoint."""
+    """Sums of the figures of the steps of one epoch, kept on the device and in the checkpoint.
 
-    def __init__(self):
+    Args:
+        skips: whether steps may be skipped, which are counted and left out of the other sums.
+    """
+
+    def __init__(self, skips=False):
         super().__init__(name="totals")
-        names = ("steps", "loss", "accuracy", "non_finite", "skipped")
+        names = ("steps", "loss", "accuracy", "non_finite", *(("skipped",) if skips else ()))
         self.sums = {name: tf.Variable(0.0, trainable=False) for name in names}
 
     def add(self, figures):
         """Adds the figures of one step."""
-        # The loss of a skipped step may have overflowed.
-        kept = 1.0 - tf.cast(figures["skipped"], tf.float32)
-        for name in ("loss", "accuracy"):
-            self.sums[name].assign_add(tf.math.multiply_no_nan(figures[name], kept))
-        self.sums["steps"].assign_add(kept)
-        for name in ("non_finite", "skipped"):
-            self.sums[name].assign_add(tf.cast(figures[name], tf.float32))
+        taken = 1.0 - tf.cast(figures["skipped"], tf.float32) if "skipped" in self.sums else 1.0
+        for name, total in self.sums.items():
+            value = taken if name == "steps" else tf.cast(figures[name], tf.float32)
+            # What was skipped may have overflowed.
+            total.assign_add(tf.math.multiply_no_nan(value, taken) if name in ("loss", "accuracy") else value)
 
     def reset(self):
         """Starts a new epoch."""
@@ -43,7 +48,7 @@ class StepTotals(tf.Module):
 
     def means(self):
         """Loss and accuracy, averaged over the steps that were not skipped, and the number of non-finite losses."""
-        sums = {name: float(total) for name, total in self.sums.items()}
+        sums = {name: float(total.numpy()) for name, total in self.sums.items()}
         steps = max(sums["steps"], 1.0)
         return sums["loss"] / steps, sums["accuracy"] / steps, int(sums["non_finite"])
 
@@ -67,17 +72,22 @@ def augmentation(config, source: Source) -> Augmentation:
 class EpochLoop(abc.ABC):
     """Trains from the start or the last checkpoint to the last epoch, so that being stopped changes no number.
 
+    Made and called in the scope of a strategy, it trains on all of its replicas.
+
     Args:
         config: its `epochs`, `seed`, `checkpoint_seconds` and `jit_compile` are read.
         directory: where the run is kept.
-        step: called as `step(*batch, seed=, **schedules)`; returns scalars, `loss`, `accuracy`, `non_finite` and
-            `skipped`.
-        steps_per_epoch: number of steps.
-        images_per_step: for the progress.
+        step: called as `step(*batch, seed=, **schedules)`; returns `loss`, `accuracy` and `non_finite`, scalars, and in
+            float16 `skipped`.
+        first_step: function of an epoch, counted from 0 -> number of the steps before it.
+        rate: what a step works on, for the progress: a number and what is counted.
         first_epoch: epochs that an earlier stage of the run has recorded.
         checkpoints: folder of the checkpoints; default the run's.
-        progress_console: a `rich` console for the progress; default standard error.
+        progress_console: a `rich` console for the progress; default standard error, of the process that writes.
         **tracked: what the step changes, for the checkpoints.
+
+    Raises:
+        InputError: the settings do not fit the number of replicas.
     """
 
     def __init__(
@@ -86,17 +96,22 @@ class EpochLoop(abc.ABC):
         directory: RunDirectory,
         step,
         *,
-        steps_per_epoch: int,
-        images_per_step: int,
+        first_step: Callable[[int], int],
+        rate: tuple[float, str],
         first_epoch: int = 0,
         checkpoints=None,
         progress_console=None,
         **tracked,
     ):
         self.config, self.directory, self.step = config, directory, step
-        self.steps_per_epoch, self._images_per_step = steps_per_epoch, images_per_step
-        self.first_epoch, self._console = first_epoch, progress_console
-        self.totals = StepTotals()
+        self.first_step, self._rate, self.first_epoch = first_step, rate, first_epoch
+        self._console = progress_console or rich.console.Console(
+            stderr=True, highlight=False, quiet=not directory.writes
+        )
+        if config.jit_compile and replicas.count() > 1:
+            raise InputError("--jit_compile serves one device; leave it away, or add --strategy=one_device.")
+        self._shared_signal = replicas.SharedSignal()
+        self.totals = StepTotals(skips=config.precision == "float16")
         # Steps taken, epochs recorded, and seconds spent in the present epoch before this process began.
         self.position = tf.Variable(0, dtype=tf.int64, trainable=False)
         self.epochs_done = tf.Variable(0, dtype=tf.int64, trainable=False)
@@ -104,6 +119,7 @@ class EpochLoop(abc.ABC):
         self.checkpoints = Checkpoints(
             checkpoints or directory.checkpoints,
             seconds=config.checkpoint_seconds,
+            writes=directory.writes,
             totals=self.totals,
             position=self.position,
             epochs_done=self.epochs_done,
@@ -115,7 +131,7 @@ class EpochLoop(abc.ABC):
 
     @abc.abstractmethod
     def _batches(self, start, stop):
-        """What the steps `start` to `stop - 1` are called with, a tuple for each."""
+        """What the steps `start` to `stop - 1` are called with, a tuple for each; this process's part of it."""
 
     @abc.abstractmethod
     def _schedules(self, epoch) -> dict[str, float]:
@@ -155,12 +171,12 @@ class EpochLoop(abc.ABC):
             Interrupted: after SIGINT or SIGTERM; the state is saved.
             RunError: the loss is not finite any more, or the disk is full.
         """
-        log = self.directory.path / "log.txt"
-        total_steps = self.config.epochs * self.steps_per_epoch
+        log = self.directory.path / "log.txt" if self.directory.writes else None
+        total_steps = self.first_step(self.config.epochs)
         with (
             Interruption() as interruption,
-            Progress(total_steps, self._images_per_step, log=log, console=self._console) as progress,
-            tf.summary.create_file_writer(str(self.directory.events)).as_default(),
+            Progress(total_steps, *self._rate, log=log, console=self._console) as progress,
+            self._events().as_default(),
         ):
             reason = self._reason_to_end()
             for epoch in range(int(self.epochs_done.numpy()), self.config.epochs):
@@ -172,22 +188,28 @@ class EpochLoop(abc.ABC):
             if reason is not None:
                 progress.line(reason)
 
+    def _events(self):
+        if self.directory.writes:
+            return tf.summary.create_file_writer(str(self.directory.events))
+        return tf.summary.create_noop_writer()
+
     def _train_epoch(self, epoch, progress, interruption):
         """Takes the steps of one epoch that have not been taken yet."""
         self._epoch_began = time.monotonic()
-        start, stop = epoch * self.steps_per_epoch, (epoch + 1) * self.steps_per_epoch
+        start, stop = self.first_step(epoch), self.first_step(epoch + 1)
         done = int(self.position.numpy()) - start
-        progress.start_epoch(f"epoch {epoch + 1}/{self.config.epochs}", self.steps_per_epoch, done)
+        progress.start_epoch(f"epoch {epoch + 1}/{self.config.epochs}", stop - start, done)
         schedules = {name: tf.constant(value, tf.float32) for name, value in self._schedules(epoch).items()}
         for batch in self._batches(start + done, stop):
-            position = self._train_step(batch, schedules)
+            position = self._train_step(replicas.per_replica(batch), schedules)
             done += 1
-            if interruption.signal_number is not None:
+            signal_number = self._shared_signal(interruption.signal_number)
+            if signal_number is not None:
                 self._save(int(position))
                 raise Interrupted(
                     f"Stopped after step {int(position)}, state saved; "
                     f"go on with --resume --run_dir={self.directory.run_dir}",
-                    interruption.signal_number,
+                    signal_number,
                 )
             progress.step(done, start + done, self._figures(epoch) if progress.due() else None)
             if self.checkpoints.due():
@@ -196,7 +218,8 @@ class EpochLoop(abc.ABC):
     def _step_and_add(self, batch, schedules):
         seed = tf.stack([tf.constant(self.config.seed, tf.int32), tf.cast(self.position, tf.int32)])
         self.totals.add(self.step(*batch, seed=tf.random.fold_in(seed, _STEP_KEY), **schedules))
-        return self.position.assign_add(1)
+        self.position.assign_add(1)
+        return tf.identity(self.position)
 
     def _figures(self, epoch):
         """What is shown inside an epoch."""
@@ -211,8 +234,8 @@ class EpochLoop(abc.ABC):
                 "--learning_rate or a larger --batch_size."
             )
         record = {**self._record(epoch), "non_finite_losses": self.totals.means()[2]}
-        if self.config.precision == "float16":
-            record["skipped_steps"] = int(self.totals.sums["skipped"])
+        if "skipped" in self.totals.sums:
+            record["skipped_steps"] = int(self.totals.sums["skipped"].numpy())
         record["seconds"] = self._elapsed()
         self.metrics.append(record)
         for name, value in record.items():
@@ -222,11 +245,11 @@ class EpochLoop(abc.ABC):
         self.seconds.assign(0.0)
         self._epoch_began = time.monotonic()
         self.epochs_done.assign(epoch + 1)
-        self._save((epoch + 1) * self.steps_per_epoch)
+        self._save(self.first_step(epoch + 1))
         progress.line("  ".join([f"epoch {epoch + 1}/{self.config.epochs}", *_described(record)]))
 
     def _elapsed(self):
-        return float(self.seconds) + time.monotonic() - self._epoch_began
+        return float(self.seconds.numpy()) + time.monotonic() - self._epoch_began
 
     def _save(self, number):
         self.seconds.assign(self._elapsed())
@@ -240,9 +263,11 @@ _SHOWN = {
     "train_accuracy": "accuracy {:.1%}",
     "valid_loss": "valid loss {:.3f}",
     "valid_accuracy": "accuracy {:.1%}",
+    "valid_perplexity": "perplexity {:.1f}",
     "valid_top5": "top-5 {:.1%}",
     "epsilon": "epsilon {:.3f}",
     "skip_connections": "skips {}",
+    "true_test_accuracy": "true test accuracy {:.2%}",
     "hessian_norm": "Hessian {:.4f}",
     "hessian_spread": "spread {:.4f}",
     "skipped_steps": "skipped {}",

@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from sdarts_tf.training import replicas
 from sdarts_tf.training.objective import cross_entropy
 
 
@@ -21,7 +22,7 @@ class Evaluation:
         """Runs over `dataset` of (images, labels, counts); counts are 0 for examples that only fill up a batch.
 
         Args:
-            dataset: the batches.
+            dataset: the batches; with several processes this one's parts of them.
             *args: passed on to `predict`.
             seed: int32 `[2]`; every batch gets one of its own from it.
 
@@ -30,7 +31,7 @@ class Evaluation:
         """
         totals = None
         for index, batch in enumerate(dataset):
-            sums = self._sums(batch, tf.random.fold_in(seed, index), *args)
+            sums = self._sums(replicas.per_replica(batch), tf.random.fold_in(seed, index), *args)
             totals = sums if totals is None else tf.nest.map_structure(tf.add, totals, sums)
         *sums, count = (float(total) for total in totals)
         return tuple(total / count for total in sums)
@@ -44,9 +45,7 @@ class Evaluation:
             correct = [tf.cast(_is_among(k, labels, logits), tf.float32) for k in self._ranks]
             return tf.reduce_sum(losses), *(tf.reduce_sum(c * counts) for c in correct), tf.reduce_sum(counts)
 
-        strategy = tf.distribute.get_strategy()
-        sums = strategy.run(on_replica, args=batch)
-        return tuple(strategy.reduce("SUM", value, axis=None) for value in sums)
+        return replicas.sum_over_replicas(on_replica, batch)
 
 
 def _is_among(k, labels, logits):

@@ -2,23 +2,27 @@
 
 import dataclasses
 import pathlib
+from collections.abc import Sequence
 
 from sdarts_tf import config as configuration
 from sdarts_tf import spaces
 from sdarts_tf.config import RetrainConfig, SearchConfig
+from sdarts_tf.data import sources, text
 from sdarts_tf.errors import InputError
+from sdarts_tf.genotypes import published
 from sdarts_tf.genotypes.genotype import Genotype
+from sdarts_tf.spaces import recurrent_table
 
 
 def run_dir(config: RetrainConfig) -> str:
     """The folder of the run: the given one, or one named after the genotype.
 
     Raises:
-        InputError: neither a folder nor a genotype is given.
+        InputError: neither a folder nor a genotype is given, or there is no such genotype.
 
     Example:
-        >>> run_dir(RetrainConfig(genotype="found/DARTS_V2.json", seed=3))
-        'runs/DARTS_V2-cifar10-3'
+        >>> run_dir(RetrainConfig(genotype="DARTS_V2", seed=3)), run_dir(RetrainConfig(genotype="penn_pgd"))
+        ('runs/DARTS_V2-cifar10-3', 'runs/penn_pgd-ptb-0')
         >>> run_dir(RetrainConfig(genotype="runs/rs-s3-svhn-2/genotype.json", dataset="svhn"))
         'runs/rs-s3-svhn-2-svhn-0'
     """
@@ -29,11 +33,14 @@ def run_dir(config: RetrainConfig) -> str:
     path = pathlib.Path(config.genotype)
     # Every search calls its genotype the same.
     name = path.absolute().parent.name if path.name == "genotype.json" else path.stem
-    return str(pathlib.Path("runs") / f"{name}-{config.dataset or 'cifar10'}-{config.seed}")
+    dataset = config.dataset or _default_dataset(published.find(config.genotype))
+    return str(pathlib.Path("runs") / f"{name}-{dataset}-{config.seed}")
 
 
 def complete(config: RetrainConfig) -> RetrainConfig:
     """The settings, in which genotype, data set and data folder are the search's where they were left open.
+
+    What else is open has the default of the genotype's family, as `RetrainConfig.completed` says.
 
     The data folder is that of the search's data set: for another one it stays open.
 
@@ -44,7 +51,7 @@ def complete(config: RetrainConfig) -> RetrainConfig:
         InputError: no genotype is given, nor did a search leave one in the folder.
     """
     folder = pathlib.Path(config.run_dir)
-    found = {"genotype": str(folder / "genotype.json"), "dataset": "cifar10", "data_dir": None}
+    found = {"genotype": str(folder / "genotype.json"), "data_dir": None}
     searched = (folder / "config.json").is_file()
     if config.genotype is None and not (folder / "genotype.json").is_file():
         finish = f"finish its search (python -m sdarts_tf.search --resume --run_dir={folder})"
@@ -56,15 +63,56 @@ def complete(config: RetrainConfig) -> RetrainConfig:
         search = configuration.from_json(SearchConfig, (folder / "config.json").read_text(encoding="utf-8"))
         found["dataset"] = search.dataset
         if config.dataset in (None, search.dataset):
-            found["data_dir"] = search.data_dir
+            found |= {"data_dir": search.data_dir, "text_unit": search.text_unit}
+    genotype = published.find(config.genotype or found["genotype"])
+    found = {"dataset": _default_dataset(genotype), "text_unit": "words"} | found
     left_open = {name: value for name, value in found.items() if getattr(config, name) is None}
-    return dataclasses.replace(config, **left_open)
+    return dataclasses.replace(config, **left_open).completed(family(genotype))
 
 
-def check_space(genotype: Genotype, name: str) -> None:
-    """Raises InputError unless the genotype called `name` is of a space whose networks classify images."""
+def family(genotype: Genotype) -> str:
+    """Whose defaults a training of the genotype has: those of `"images"` or of `"recurrent"` cells."""
+    return "recurrent" if genotype.space == recurrent_table.NAME else "images"
+
+
+def _default_dataset(genotype):
+    return "ptb" if family(genotype) == "recurrent" else "cifar10"
+
+
+def check(genotype: Genotype, config: RetrainConfig) -> None:
+    """Raises InputError unless the genotype is of a known space, and the data set one for it."""
     if genotype.space not in spaces.NAMES:
         raise InputError(
-            f"The genotype {name} is of space {genotype.space!r}; retraining builds image networks of the spaces "
+            f"The genotype {config.genotype} is of space {genotype.space!r}; retraining builds networks of the spaces "
             f"{', '.join(spaces.NAMES)}, so name one of these."
         )
+    check_dataset(genotype.space, config.dataset, sources.NAMES)
+    check_savings(genotype.space, config)
+
+
+def check_dataset(space: str, dataset: str, images: Sequence[str]) -> None:
+    """Raises InputError unless a data set exists and fits the space.
+
+    Args:
+        space: a name of `spaces.NAMES`.
+        dataset: as in `--dataset`.
+        images: the data sets of images that are allowed.
+    """
+    recurrent = space == recurrent_table.NAME
+    if dataset in (sources.NAMES if recurrent else text.NAMES):
+        fitting, other = (text.NAMES, "images") if recurrent else (images, "texts")
+        raise InputError(
+            f"--dataset={dataset} is not for the space {space}; choose from {', '.join(fitting)}, or a space "
+            f"for {other}."
+        )
+    sources.check(dataset, text.NAMES if recurrent else images)
+
+
+def check_savings(space: str, config: SearchConfig | RetrainConfig) -> None:
+    """Raises InputError for what saves memory with images, if the space has none."""
+    if space != recurrent_table.NAME:
+        return
+    for name, usual in (("precision", "float32"), ("accumulate_steps", 1), ("recompute", False)):
+        value = getattr(config, name)
+        if value != usual:
+            raise InputError(f"--{name}={value} is for cells that see images; leave it away for recurrent ones.")

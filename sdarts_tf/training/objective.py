@@ -1,4 +1,4 @@
-"""The loss on a batch and its gradients: the one place where the mathematics meets `tf.distribute`."""
+"""The loss on a batch and its gradients."""
 
 import dataclasses
 from typing import Any
@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from sdarts_tf.training.accumulation import in_parts
 from sdarts_tf.training.precision import Precision
+from sdarts_tf.training.replicas import mean_over_replicas
 
 
 def cross_entropy(labels, logits, smoothing=0.0):
@@ -30,11 +31,12 @@ def correct_share(labels, logits):
     return tf.reduce_mean(tf.cast(tf.equal(tf.argmax(logits, -1, output_type=labels.dtype), labels), tf.float32))
 
 
-def mean_over_replicas(function, args):
-    """The values of `function(*args)`, computed by every replica on its share of the batch and averaged."""
-    strategy = tf.distribute.get_strategy()
-    values = strategy.run(function, args=args)
-    return tf.nest.map_structure(lambda value: strategy.reduce("MEAN", value, axis=None), values)
+def stateless(model, weights=None):
+    """A scope in which what a model assigns to its variables is thrown away; they read as `weights`, if given."""
+    weights = model.trainable_variables if weights is None else weights
+    statistics = model.non_trainable_variables
+    replaced = zip((*model.trainable_variables, *statistics), (*weights, *statistics), strict=True)
+    return keras.StatelessScope(state_mapping=[(variable, tf.convert_to_tensor(value)) for variable, value in replaced])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,6 +70,8 @@ class Objective:
     precision: Precision | None = None
     parts: int = 1
 
+    step_share = 1.0  # a full step of the weights is taken on every batch
+
     def repeated(self):
         """`loss_and_gradient` for many calls at the same weights, as an attack needs it.
 
@@ -98,7 +102,8 @@ class Objective:
                 loss, _ = part._loss_and_correct(images, labels, mixture, prepared=prepared)
             return loss, part._gradient(tape, loss, mixture)
 
-        loss, gradient = self._mean(on_part, self.batch if self.prepared is None else (*self.batch, self.prepared))
+        args = self.batch if self.prepared is None else (*self.batch, self.prepared)
+        loss, gradient = self._mean(on_part, args, self._moved)
         return loss, self._unscaled(gradient)
 
     def loss_and_gradients(self, weights, mixture):
@@ -129,17 +134,22 @@ class Objective:
                 loss, accuracy = part._loss_and_correct(images, labels, mixture)
             return loss, part._gradient(tape, loss, weights), accuracy
 
-        loss, gradient, accuracy = self._mean(on_part, self.batch)
+        loss, gradient, accuracy = self._mean(on_part, self.batch, self._moved)
         return loss, self._unscaled(gradient), accuracy
 
-    def _mean(self, on_part, args):
+    @property
+    def _moved(self):
+        """The statistics that a call moves."""
+        return self.supernet.non_trainable_variables if self.record else ()
+
+    def _mean(self, on_part, args, statistics=()):
         """The mean over replicas and parts of `on_part(objective, *args)`, with the objective of each part."""
 
         def numbered(number, *args):
             seed = self.seed if number is None or self.seed is None else tf.random.fold_in(self.seed, number)
             return on_part(dataclasses.replace(self, seed=seed), *args)
 
-        return mean_over_replicas(in_parts(numbered, self.parts), args)
+        return mean_over_replicas(in_parts(numbered, self.parts), args, statistics)
 
     def _gradient(self, tape, loss, sources):
         return tape.gradient(loss, sources) if self.precision is None else self.precision.gradient(tape, loss, sources)
@@ -196,12 +206,5 @@ class Objective:
         """Calls a part of the supernet, at `weights` if they are given; only `record` lets it move statistics."""
         if weights is None and (self.record or not self.training):
             return function(*args, **options)
-        if weights is None:
-            weights = self.supernet.trainable_variables
-        statistics = self.supernet.non_trainable_variables
-        # Inside the scope variables read as the given tensors, and what is assigned is thrown away.
-        replaced = zip((*self.supernet.trainable_variables, *statistics), (*weights, *statistics), strict=True)
-        with keras.StatelessScope(
-            state_mapping=[(variable, tf.convert_to_tensor(value)) for variable, value in replaced]
-        ):
+        with stateless(self.supernet, weights):
             return function(*args, **options)

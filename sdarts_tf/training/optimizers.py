@@ -3,6 +3,8 @@
 Both are called in cross-replica context with gradients that have been reduced, and update every replica alike.
 """
 
+import contextlib
+
 import tensorflow as tf
 
 
@@ -108,3 +110,62 @@ class Adam:
 
         for variable, *state in zip(self._variables, self.first, self.second, gradients, strict=True):
             _update(variable, update, *state)
+
+
+class Average:
+    """The running mean of variables over all updates since it was made active; before, it does nothing.
+
+    Args:
+        variables: list of `tf.Variable`.
+
+    Example:
+        >>> weight = tf.Variable(5.0)
+        >>> average = Average([weight])
+        >>> for value in (1.0, 2.0):
+        ...     _ = average.active.assign(True), weight.assign(value), average.update()
+        >>> with average.applied():
+        ...     float(weight)
+        1.5
+        >>> float(weight)
+        2.0
+    """
+
+    def __init__(self, variables):
+        self._variables = tuple(variables)
+        self.active = tf.Variable(False, trainable=False, name="active")
+        self.count = tf.Variable(0, dtype=tf.int64, trainable=False, name="count")
+        self.means = _slots(variables, "mean")
+
+    @property
+    def state(self):
+        """What a checkpoint must hold; the variables themselves belong to the model."""
+        return {"active": self.active, "count": self.count, "means": self.means}
+
+    def is_active(self) -> bool:
+        """Whether updates count."""
+        return bool(self.active.numpy())
+
+    def update(self):
+        """Takes the present values of the variables into the mean."""
+
+        def move():
+            self.count.assign_add(1)
+            for mean, variable in zip(self.means, self._variables, strict=True):
+                mean.assign_add((variable - mean) / tf.cast(self.count, mean.dtype))
+
+        tf.cond(self.active, move, lambda: None)
+
+    @contextlib.contextmanager
+    def applied(self):
+        """While entered, the variables hold their means; if there were no updates yet, they stay as they are."""
+        if not int(self.count.numpy()):
+            yield
+            return
+        kept = [tf.identity(variable) for variable in self._variables]
+        try:
+            for variable, mean in zip(self._variables, self.means, strict=True):
+                variable.assign(mean)
+            yield
+        finally:
+            for variable, value in zip(self._variables, kept, strict=True):
+                variable.assign(value)

@@ -11,15 +11,17 @@ class Progress:
 
     Args:
         total_steps: steps of the whole run, from which the time left is estimated.
-        images_per_step: for the rate.
+        per_step: what a step works on, for the rate.
+        unit: what that number counts.
         log: a file that receives the lines too, or None.
         console: where to show; default standard error.
         plain_seconds: time between two lines inside an epoch when the output is not a terminal.
     """
 
-    def __init__(self, total_steps, images_per_step, *, log=None, console=None, plain_seconds=30.0):
+    def __init__(self, total_steps, per_step, unit="images", *, log=None, console=None, plain_seconds=30.0):
         self._console = console or rich.console.Console(stderr=True, highlight=False)
-        self._total, self._images, self._log, self._plain_seconds = total_steps, images_per_step, log, plain_seconds
+        self._total, self._per_step, self._unit = total_steps, per_step, unit
+        self._log, self._plain_seconds = log, plain_seconds
         self._bar = rich.progress.Progress(
             rich.progress.TextColumn("{task.description}"),
             rich.progress.BarColumn(),
@@ -61,7 +63,7 @@ class Progress:
             return
         rate = (global_step - self._first_step) / max(now - self._started, 1e-9)
         left = _clock((self._total - global_step) / rate) if rate else "?"
-        figures = f"{figures}  {rate * self._images:.0f} images/s"
+        figures = f"{figures}  {rate * self._per_step:.0f} {self._unit}/s"
         self._bar.update(self._task, completed=done, figures=figures, left=left)
         if not self._console.is_terminal and self._shown is not None:
             self.line(f"{self._description}  step {done}/{self._steps}  {figures}  {left} left")

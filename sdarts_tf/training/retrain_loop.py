@@ -10,6 +10,7 @@ from sdarts_tf.data.sources import Examples, Source
 from sdarts_tf.data.streams import Stream, sweep
 from sdarts_tf.errors import InputError
 from sdarts_tf.genotypes.genotype import Genotype
+from sdarts_tf.layers.normalization import synchronize
 from sdarts_tf.layers.recomputation import recompute_cells
 from sdarts_tf.methods import schedules
 from sdarts_tf.training import trained_network
@@ -17,6 +18,7 @@ from sdarts_tf.training.epoch_loop import EpochLoop, augmentation
 from sdarts_tf.training.evaluate import Evaluation
 from sdarts_tf.training.optimizers import SGD
 from sdarts_tf.training.precision import Precision
+from sdarts_tf.training.replicas import local_part
 from sdarts_tf.training.retrain_step import RetrainStep
 from sdarts_tf.training.run_directory import RunDirectory
 
@@ -50,11 +52,14 @@ class RetrainLoop(EpochLoop):
         train, self._held_out = _hold_out(examples, config.valid_share)
         if isinstance(train, FileExamples):
             train = train.distorted(Distortion(config.min_crop_area, config.color_jitter))
-        options = {"seed": config.seed, "purpose": "training"}
+        self._part = local_part(config.batch_size)
+        options = {"seed": config.seed, "purpose": "training", "part": self._part}
         self.train_stream = Stream(train, config.batch_size, augmentation(config, source), **options)
         self.network = trained_network.build(genotype, config, source.description)
         if config.recompute:
             recompute_cells(self.network)
+        if config.sync_batch_norm:
+            synchronize(self.network)
         weights = [variable.value for variable in self.network.trainable_variables]
         step = RetrainStep(
             self.network,
@@ -70,8 +75,8 @@ class RetrainLoop(EpochLoop):
             config,
             directory,
             step,
-            steps_per_epoch=self.train_stream.steps_per_pass,
-            images_per_step=config.batch_size,
+            first_step=lambda epoch: epoch * self.train_stream.steps_per_pass,
+            rate=(config.batch_size, "images"),
             progress_console=progress_console,
             network=self.network,
             optimizer=step.optimizer.state,
@@ -105,7 +110,8 @@ class RetrainLoop(EpochLoop):
     def evaluate(self, examples: Examples | FileExamples) -> dict[str, float]:
         """`loss`, `accuracy` and, with more than five classes, `top5` over the examples; shares in 0 to 1."""
         seed = (self.config.seed, 0)
-        figures = self._evaluate(sweep(examples, self.config.batch_size, self._plain, seed=seed), seed=seed)
+        batches = sweep(examples, self.config.batch_size, self._plain, seed=seed, part=self._part)
+        figures = self._evaluate(batches, seed=seed)
         return dict(zip(("loss", "accuracy", "top5"), figures, strict=False))
 
     def test(self, examples: Examples | FileExamples) -> dict:
@@ -144,20 +150,21 @@ class RetrainLoop(EpochLoop):
         return record | self._schedules(epoch)
 
     def _keep(self, record):
-        trained_network.save(self.directory.path, "last", self.network, record["epoch"])
+        options = {"network": self.network, "number": record["epoch"], "writes": self.directory.writes}
+        trained_network.save(self.directory.path, "last", **options)
         if self._held_out is None:
             return
         # The record itself is the last line already; among equals the earlier epoch stays.
         best = max(self.metrics.lines, key=lambda line: line["valid_accuracy"])
         if best["epoch"] == record["epoch"]:
-            trained_network.save(self.directory.path, "best", self.network, record["epoch"])
+            trained_network.save(self.directory.path, "best", **options)
 
 
 def learning_rate(config: RetrainConfig, epoch: int) -> float:
     """The step size of an epoch, counted from 0.
 
     Example:
-        >>> learning_rate(RetrainConfig(), 300)
+        >>> learning_rate(RetrainConfig().completed("images"), 300)
         0.0125
     """
     if config.schedule == "linear":

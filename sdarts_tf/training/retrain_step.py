@@ -4,9 +4,10 @@ import keras
 import tensorflow as tf
 
 from sdarts_tf.training.accumulation import in_parts
-from sdarts_tf.training.objective import correct_share, cross_entropy, mean_over_replicas
+from sdarts_tf.training.objective import correct_share, cross_entropy
 from sdarts_tf.training.optimizers import SGD, clip_by_global_norm
 from sdarts_tf.training.precision import Precision
+from sdarts_tf.training.replicas import mean_over_replicas
 
 
 class RetrainStep:
@@ -57,9 +58,7 @@ class RetrainStep:
         """
 
         def on_part(number, images, labels):
-            replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-            own = tf.random.fold_in(seed, replica)
-            own = own if number is None else tf.random.fold_in(own, number)
+            own = seed if number is None else tf.random.fold_in(seed, number)
             options = {"training": True, "drop_rate": drop_rate, "seed": own}
             weights = [variable.value for variable in self.network.trainable_variables]
             with tf.GradientTape(watch_accessed_variables=False) as tape:
@@ -70,7 +69,8 @@ class RetrainStep:
             return loss, self.precision.gradient(tape, loss, weights, unconnected_gradients=unread), accuracy
 
         self.precision.begin_step()
-        loss, gradient, accuracy = mean_over_replicas(in_parts(on_part, self.parts), batch)
+        statistics = self.network.non_trainable_variables
+        loss, gradient, accuracy = mean_over_replicas(in_parts(on_part, self.parts), batch, statistics)
         gradient, norm = clip_by_global_norm(self.precision.unscaled(gradient), self.gradient_clip)
         self.precision.apply(gradient, lambda: self.optimizer.apply(gradient, learning_rate))
         non_finite, skipped = tf.cast(~tf.math.is_finite(loss), tf.int32), self.precision.end_step()

@@ -13,7 +13,7 @@ from sdarts_tf import config as configuration
 from sdarts_tf.errors import InputError
 
 # Settings that may differ between the start of a run and its continuation.
-_FREE_ON_RESUME = {"run_dir", "resume", "data_dir", "checkpoint_seconds"}
+_FREE_ON_RESUME = {"run_dir", "resume", "data_dir", "benchmark", "checkpoint_seconds", "strategy"}
 
 
 class RunDirectory:
@@ -26,10 +26,11 @@ class RunDirectory:
         run_dir: the folder, as in `--run_dir`; created by `create`.
         subfolder: where in that folder it lies; `""` is the folder itself.
         what: what lies there, for the errors.
+        writes: whether this process writes; of several processes that share a run only the chief does.
     """
 
-    def __init__(self, run_dir, subfolder="", *, what="a run"):
-        self.run_dir, self._what = pathlib.Path(run_dir), what
+    def __init__(self, run_dir, subfolder="", *, what="a run", writes=True):
+        self.run_dir, self._what, self.writes = pathlib.Path(run_dir), what, writes
         self.path = self.run_dir / subfolder
         self.checkpoints, self.events = self.path / "checkpoints", self.path / "events"
         self.kept = self.path / "kept"
@@ -52,7 +53,7 @@ class RunDirectory:
             raise InputError(f"{self.path} exists and is not {self._what}; name another --run_dir.")
 
     def create(self, config, flags: str, *, checkpoint_bytes: int, files: Mapping[str, str] | None = None) -> None:
-        """Makes the folder and saves the configuration.
+        """Makes the folder and saves the configuration, if this process writes.
 
         Args:
             config: the configuration of the run.
@@ -63,6 +64,8 @@ class RunDirectory:
         Raises:
             InputError: the folder cannot be written, or its disk is too full for the checkpoints.
         """
+        if not self.writes:
+            return
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self._require_space(3 * checkpoint_bytes)
@@ -91,14 +94,16 @@ class RunDirectory:
             raise InputError(
                 f"--run_dir={self.run_dir} holds no run to resume; leave --resume away to start one."
             ) from error
+        free = {}
         for field in dataclasses.fields(config):
             given, was = getattr(config, field.name), getattr(saved, field.name)
-            if field.name not in _FREE_ON_RESUME and given not in (was, field.default):
+            if field.name in _FREE_ON_RESUME:
+                free |= {} if given is None else {field.name: given}
+            elif given not in (was, field.default):
                 raise InputError(
                     f"--{field.name}={given} contradicts the run in {self.path}, which was started with {was}; "
                     "leave the flag away to resume, or start another run."
                 )
-        free = {name: getattr(config, name) for name in _FREE_ON_RESUME if getattr(config, name) is not None}
         return dataclasses.replace(saved, **free)
 
     def _require_space(self, num_bytes):
@@ -110,7 +115,9 @@ class RunDirectory:
             )
 
     def write(self, name: str, content: str | bytes) -> None:
-        """Writes a file in one piece."""
+        """Writes a file in one piece, if this process writes."""
+        if not self.writes:
+            return
         handle, temporary = tempfile.mkstemp(dir=self.path, prefix=f".{name}.")
         try:
             with os.fdopen(handle, "wb") as file:

@@ -32,3 +32,12 @@ def suit_supernets() -> None:
     with contextlib.suppress(RuntimeError):  # TensorFlow has started its threads
         tf.config.threading.set_intra_op_parallelism_threads(max(1, cores // 4))
         tf.config.threading.set_inter_op_parallelism_threads(cores)
+
+
+def suit_texts() -> None:
+    """Leaves threads and graph optimizer as they are: a recurrent cell is a chain of products that all threads share.
+
+    Switches the optimizer on where a supernet of images was trained before in this process: without it the gradients
+    of a loop over a text differ from run to run in their last digits.
+    """
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False})

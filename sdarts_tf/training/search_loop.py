@@ -3,21 +3,17 @@
 import dataclasses
 
 import numpy as np
-import tensorflow as tf
 
 from sdarts_tf import spaces
+from sdarts_tf.benchmarks import Benchmark
 from sdarts_tf.config import SearchConfig
-from sdarts_tf.data.sources import Examples, Source
-from sdarts_tf.data.streams import Stream, pairs, split
 from sdarts_tf.genotypes.genotype import Genotype
 from sdarts_tf.methods import ingredients, progressive, schedules, stopping
-from sdarts_tf.spaces.base import Architecture, SearchSpace
-from sdarts_tf.training import curvature
+from sdarts_tf.spaces.base import SearchSpace
 from sdarts_tf.training.checkpoint import Checkpoints
-from sdarts_tf.training.epoch_loop import EVALUATION_KEY, EpochLoop, augmentation
-from sdarts_tf.training.evaluate import Evaluation
+from sdarts_tf.training.epoch_loop import EpochLoop
 from sdarts_tf.training.run_directory import Records, RunDirectory
-from sdarts_tf.training.search_step import build_step
+from sdarts_tf.training.search_task import SearchTask
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,42 +36,35 @@ class SearchLoop(EpochLoop):
 
     Args:
         config: the settings.
-        source: the data set.
-        examples: its training images; the first part trains the weights, the rest alpha.
+        task: what is learned, for example an `ImageTask`.
         directory: where the run is kept.
         space: default the one that the settings name.
         stage: the stage of the run that this loop is; None if the run is one search.
+        benchmark: in which each epoch's genotype is looked up, if given.
         progress_console: a `rich` console for the progress; default standard error.
     """
-
-    architecture_class = Architecture
 
     def __init__(
         self,
         config: SearchConfig,
-        source: Source,
-        examples: Examples,
+        task: SearchTask,
         directory: RunDirectory,
         *,
         space: SearchSpace | None = None,
         stage: RunStage | None = None,
+        benchmark: Benchmark | None = None,
         progress_console=None,
     ):
-        weight_part, alpha_part = split(examples, config.train_share)
-        self.train_stream, self.valid_stream = (
-            Stream(part, config.batch_size, augmentation(config, source), seed=config.seed, purpose=purpose)
-            for part, purpose in ((weight_part, "weights"), (alpha_part, "alpha"))
-        )
         self._warmup_epochs = ingredients.warmup_epochs(config.method, config.epochs, config.warmup_epochs)
         self._max_skips = ingredients.max_skips(config.method, config.max_skips)
-        self.space, self.stage = space or spaces.get(config.space), stage
-        step = build_step(config, source.num_classes, self.space, self.architecture_class)
+        self.space, self.stage, self._benchmark = space or spaces.get(config.space), stage, benchmark
+        self.task, step = task, task.step
         super().__init__(
             config,
             directory,
             step,
-            steps_per_epoch=self.train_stream.steps_per_pass,
-            images_per_step=2 * config.batch_size,
+            first_step=task.first_step,
+            rate=task.rate,
             first_epoch=stage.first_epoch if stage else 0,
             checkpoints=directory.checkpoints / f"stage-{stage.number}" if stage else None,
             progress_console=progress_console,
@@ -84,10 +73,10 @@ class SearchLoop(EpochLoop):
             weight_optimizer=step.weight_optimizer.state,
             alpha_optimizer=step.alpha_optimizer.state,
             **step.precision.state,
+            **task.tracked,
         )
         self.genotypes, self.mixtures = (Records(directory, name) for name in ("genotypes.jsonl", "mixtures.jsonl"))
-        self._measure_hessian = self._prepared_hessian(alpha_part, source) if config.hessian_every else None
-        self._evaluate = Evaluation(lambda images, seed, mixture: step.supernet(images, mixture, seed=seed))
+        self._measure_hessian = task.hessian(config) if config.hessian_every else None
 
     def checkpoint_bytes(self) -> int:
         """Size of one checkpoint: the weights with their velocities; the rest is small."""
@@ -111,7 +100,7 @@ class SearchLoop(EpochLoop):
         return self._genotype() if back is None else self._recorded()[back]
 
     def _batches(self, start, stop):
-        return pairs(self.train_stream, self.valid_stream, start, stop)
+        return self.task.batches(start, stop)
 
     def _schedules(self, epoch):
         config, progress = self.config, epoch / self.config.epochs
@@ -155,14 +144,6 @@ class SearchLoop(EpochLoop):
         """The genotype of every epoch, 0 included."""
         return {line["epoch"]: Genotype.from_dict(line) for line in self.genotypes.lines}
 
-    def _prepared_hessian(self, examples, source):
-        config = self.config
-        batches = curvature.fixed_batches(examples, source, batch_size=config.batch_size, count=config.hessian_batches)
-        hessian = curvature.AlphaHessian(
-            self.step.supernet, self.step.architecture, training=config.hessian_statistics == "training"
-        )
-        return lambda: curvature.measure(hessian, batches)
-
     def _due(self, every, epoch):
         """Whether the turn of what is done every so many epochs has come; the last epoch has always its turn."""
         return bool(every) and (epoch % every == 0 or epoch == self.config.epochs)
@@ -170,20 +151,17 @@ class SearchLoop(EpochLoop):
     def _record(self, epoch):
         """The figures of an epoch; accuracies in 0 to 1, entropy in nats per edge."""
         train_loss, train_accuracy, _ = self.totals.means()
-        mixture = self.step.architecture.mixture()
-        # As officially, the images of the alpha half are augmented here too.
-        seed = tf.random.fold_in((self.config.seed, epoch), EVALUATION_KEY)
-        valid_loss, valid_accuracy = self._evaluate(self.valid_stream.sweep(seed), mixture, seed=seed)
+        mixture, genotype = self.step.architecture.mixture(), self._genotype()
         return {
             "epoch": self.first_epoch + epoch + 1,
             **({"stage": self.stage.number} if self.stage else {}),
             "train_loss": train_loss,
             "train_accuracy": train_accuracy,
-            "valid_loss": valid_loss,
-            "valid_accuracy": valid_accuracy,
+            **self.task.evaluate(epoch, mixture),
             **self._schedules(epoch),
             "alpha_entropy": float(np.mean(np.concatenate([_entropies(group.numpy()) for group in mixture.values()]))),
-            "skip_connections": self._genotype().count("skip_connect"),
+            "skip_connections": genotype.count("skip_connect"),
+            **(self._benchmark.figures(genotype) if self._benchmark else {}),
             **(self._measure_hessian() if self._due(self.config.hessian_every, epoch + 1) else {}),
         }
 
@@ -192,7 +170,8 @@ class SearchLoop(EpochLoop):
         self._record_architecture(epoch)
         if self._due(self.config.keep_every, epoch - self.first_epoch):
             tracked = {"supernet": self.step.supernet, "architecture": self.step.architecture}
-            Checkpoints(self.directory.kept / f"epoch-{epoch}", **tracked).save(epoch)
+            folder = self.directory.kept / f"epoch-{epoch}"
+            Checkpoints(folder, writes=self.directory.writes, **tracked).save(epoch)
 
     def _record_architecture(self, epoch):
         mixture = {group: shares.tolist() for group, shares in self.space.complete(self.mixture()).items()}

@@ -4,6 +4,7 @@ import dataclasses
 import gc
 import json
 
+from sdarts_tf.benchmarks import Benchmark
 from sdarts_tf.config import SearchConfig
 from sdarts_tf.data.sources import Examples, Source
 from sdarts_tf.genotypes.genotype import Genotype
@@ -13,6 +14,7 @@ from sdarts_tf.spaces.darts import DartsSpace
 from sdarts_tf.training import runtime
 from sdarts_tf.training.run_directory import RunDirectory
 from sdarts_tf.training.search_loop import RunStage, SearchLoop
+from sdarts_tf.training.search_task import ImageTask
 
 _FILE = "stages.json"
 
@@ -52,9 +54,10 @@ class StagedSearch:
         # So that a stage starts from the same weights whether or not another one ran before it in this process.
         runtime.make_reproducible(seed)
         space = DartsSpace(self._config.space, self._tables[-1] if self._tables else None)
+        config = dataclasses.replace(self._config, cells=stage.cells, seed=seed)
         return SearchLoop(
-            dataclasses.replace(self._config, cells=stage.cells, seed=seed),
-            *self._data,
+            config,
+            ImageTask(config, *self._data, space=space),
             self._directory,
             space=space,
             stage=RunStage(number + 1, first_epoch=number * self._config.epochs, skip_dropout=stage.skip_dropout),
@@ -80,9 +83,15 @@ class StagedSearch:
             self._loop = self._begin()
 
 
-def build(config: SearchConfig, source: Source, examples: Examples, directory: RunDirectory):
+def build(
+    config: SearchConfig,
+    source: Source,
+    examples: Examples,
+    directory: RunDirectory,
+    benchmark: Benchmark | None = None,
+):
     """The loop of a search, or of its stages where the method has any: what can be `run`."""
     if ingredients.PROGRESSIVE not in ingredients.split(config.method):
-        return SearchLoop(config, source, examples, directory)
+        return SearchLoop(config, ImageTask(config, source, examples), directory, benchmark=benchmark)
     stages = progressive.stages(config.stage_cells, config.stage_kept, config.stage_skip_dropout)
     return StagedSearch(config, stages, source, examples, directory)

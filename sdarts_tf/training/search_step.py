@@ -1,6 +1,7 @@
 """One bilevel step: move alpha, find a hard mixture nearby, move the weights there."""
 
 import dataclasses
+import functools
 from collections.abc import Collection
 
 import keras
@@ -9,6 +10,7 @@ import tensorflow as tf
 from sdarts_tf import spaces
 from sdarts_tf.config import SearchConfig
 from sdarts_tf.errors import InputError
+from sdarts_tf.layers.normalization import synchronize
 from sdarts_tf.layers.recomputation import recompute_cells
 from sdarts_tf.methods import simplex
 from sdarts_tf.methods.method import Method, parse
@@ -57,8 +59,9 @@ class SearchStep:
         alpha_gradient_clip: largest global norm of alpha's gradient; None is any.
         attack_training: the attack normalizes by the batch's statistics instead of the running ones.
         perturbed: the groups of the mixture that are perturbed; None means all.
-        precision: of the supernet's maps; default float32.
-        parts: each replica's share of a batch is computed in so many parts, one after the other.
+        precision: of what the objectives compute; default float32.
+        objectives: functions that make the `Objective` of a training batch and of a validation batch, called as
+            `objective(supernet, batch, training=, record=, seed=)`, and with the rates of dropout where there are any.
     """
 
     def __init__(
@@ -74,14 +77,15 @@ class SearchStep:
         attack_training: bool = False,
         perturbed: Collection[str] | None = None,
         precision: Precision | None = None,
-        parts: int = 1,
+        objectives=(Objective, Objective),
     ):
         self.supernet, self.architecture, self.method = supernet, architecture, method
         self.weight_optimizer, self.alpha_optimizer = weight_optimizer, alpha_optimizer
         self.gradient_clip, self.alpha_gradient_clip = gradient_clip, alpha_gradient_clip
         self.attack_training = attack_training
         self.perturbed = tuple(architecture.alpha if perturbed is None else perturbed)
-        self.precision, self.parts = precision or Precision(), parts
+        self.precision = precision or Precision()
+        self._train_objective, self._valid_objective = objectives
         self._non_finite = tf.Variable(0, trainable=False, name="non_finite")
 
     def __call__(
@@ -113,23 +117,23 @@ class SearchStep:
         self._non_finite.assign(0)
         self.precision.begin_step()
         alpha_seed, noise_seed, attack_seed, weight_seed = tf.unstack(tf.random.split(seed, 4))
-        computed = {"precision": self.precision, "parts": self.parts}
-        recorded = computed | {"training": True, "record": True, "skip_dropout": skip_dropout, "drop_rate": drop_rate}
+        rates = {"skip_dropout": skip_dropout, "drop_rate": drop_rate}
+        training = {"training": True, **{name: rate for name, rate in rates.items() if rate is not None}}
+        # Evaluation mode unless asked otherwise; never recorded: an attack must not move batch statistics.
+        attacked = self._train_objective(self.supernet, train_batch, training=self.attack_training, seed=attack_seed)
+        learning_rate *= attacked.step_share
 
         def move_alpha():
-            train, valid = (
-                Objective(self.supernet, batch, seed=alpha_seed, **recorded) for batch in (train_batch, valid_batch)
-            )
+            train = self._train_objective(self.supernet, train_batch, seed=alpha_seed, **training)
+            valid = self._valid_objective(self.supernet, valid_batch, record=True, seed=alpha_seed, **training)
             return self._move_alpha(train, valid, learning_rate, alpha_learning_rate)
 
         if alpha_learning_rate is None:
             validation_loss = move_alpha()
         else:
             validation_loss = tf.cond(alpha_learning_rate > 0, move_alpha, lambda: tf.constant(0.0))
-        # Evaluation mode unless asked otherwise; never recorded: an attack must not move batch statistics.
-        attacked = Objective(self.supernet, train_batch, training=self.attack_training, seed=attack_seed, **computed)
         hard = self._perturb(attacked.repeated(), epsilon, noise_seed)
-        train = Objective(self.supernet, train_batch, seed=weight_seed, **recorded)
+        train = self._train_objective(self.supernet, train_batch, record=True, seed=weight_seed, **training)
         loss, accuracy, norm = self._move_weights(train, hard, learning_rate)
         self._count_non_finite(validation_loss)
         self._count_non_finite(loss)
@@ -180,7 +184,7 @@ class SearchStep:
 def build_step(
     config: SearchConfig, num_classes: int, space: SearchSpace | None = None, architecture_class=Architecture
 ) -> SearchStep:
-    """The networks, optimizers and method of a search, joined in its step.
+    """The networks, optimizers and method of a search for image cells, joined in its step.
 
     Args:
         config: the settings.
@@ -193,18 +197,13 @@ def build_step(
         >>> step.architecture.mixture()["normal"].shape
         TensorShape([14, 2])
     """
+    config = config.completed()
     space = space or spaces.get(config.space)
-    method = parse(
-        config.method,
-        pgd_steps=config.pgd_steps,
-        project=simplex.PROJECTIONS[config.projection],
-        channel_divisor=config.channel_divisor,
-        edge_normalization=config.edge_normalization,
-    )
+    method = parse_method(config)
     supernet = space.build_supernet(
         num_classes,
         config.channels,
-        config.cells,
+        spaces.supernet_cells(config.space, config.cells),
         channel_divisor=method.channel_divisor,
         dropped_skips=method.dropped_skips,
     )
@@ -212,8 +211,38 @@ def build_step(
         recompute_cells(supernet)
     if config.drop_path and not space.drops_edges:
         raise InputError(f"--drop_path drops edges of DARTS cells; leave it away with --space={space.name}.")
+    if config.sync_batch_norm:
+        synchronize(supernet)
     operations, edges = space.alpha_shapes(), space.edge_shapes() if method.edge_normalization else {}
     architecture = architecture_class(operations | edges, seed=config.seed)
+    perturbed = None if config.perturb_edges else operations
+    precision = Precision(config.precision)
+    objective = functools.partial(Objective, precision=precision, parts=config.accumulate_steps)
+    options = {"perturbed": perturbed, "precision": precision, "objectives": (objective, objective)}
+    return join(config, supernet, architecture, method, betas=(0.5, 0.999), **options)
+
+
+def parse_method(config: SearchConfig, unrolled_clip=None) -> Method:
+    """The method that the settings describe."""
+    return parse(
+        config.method,
+        pgd_steps=config.pgd_steps,
+        project=simplex.PROJECTIONS[config.projection],
+        channel_divisor=config.channel_divisor,
+        edge_normalization=config.edge_normalization,
+        unrolled_clip=unrolled_clip,
+    )
+
+
+def join(config: SearchConfig, supernet, architecture: Architecture, method: Method, *, betas, **options) -> SearchStep:
+    """A supernet, alpha, their optimizers and a method, joined in a step.
+
+    Args:
+        config: the settings, completed.
+        supernet, architecture, method: what is joined.
+        betas: of Adam on alpha.
+        **options: further ones of `SearchStep`.
+    """
     weights = [variable.value for variable in supernet.trainable_variables]
     return SearchStep(
         supernet,
@@ -223,12 +252,11 @@ def build_step(
         Adam(
             list(architecture.alpha.values()),
             learning_rate=config.alpha_learning_rate,
+            betas=betas,
             weight_decay=config.alpha_weight_decay,
         ),
         gradient_clip=config.gradient_clip,
         alpha_gradient_clip=config.alpha_gradient_clip,
         attack_training=config.attack_statistics == "training",
-        perturbed=None if config.perturb_edges else operations,
-        precision=Precision(config.precision),
-        parts=config.accumulate_steps,
+        **options,
     )

@@ -70,7 +70,8 @@ def read(run_dir) -> Searched:
     folder = pathlib.Path(run_dir)
     if not (folder / "genotype.json").is_file() or not (folder / "config.json").is_file():
         raise InputError(f"--run_dir={folder} holds no finished search; name the folder of one, or --resume it.")
-    return describe(folder, configuration.from_json(SearchConfig, (folder / "config.json").read_text(encoding="utf-8")))
+    config = configuration.from_json(SearchConfig, (folder / "config.json").read_text(encoding="utf-8"))
+    return describe(folder, config.completed())
 
 
 def describe(folder: pathlib.Path, config: SearchConfig) -> Searched:

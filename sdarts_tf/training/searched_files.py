@@ -40,6 +40,9 @@ def read(run_dir) -> SearchedFiles:
         config = configuration.from_json(SearchConfig, (directory.path / "config.json").read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"--run_dir={run_dir} holds no search; name the folder of one.") from error
+    config = config.completed()
+    if config.family == "recurrent":
+        raise InputError(f"--run_dir={run_dir} is a search on text; only searches on images can be analyzed.")
     found = {
         int(path.parent.name.removeprefix("epoch-")): path.parent
         for path in directory.kept.glob("epoch-*/checkpoint")

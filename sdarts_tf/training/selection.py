@@ -14,6 +14,7 @@ from sdarts_tf.training.evaluate import Evaluation
 from sdarts_tf.training.objective import Objective
 from sdarts_tf.training.run_directory import Records
 from sdarts_tf.training.search_loop import SearchLoop
+from sdarts_tf.training.search_task import ImageTask
 
 
 class DecidedArchitecture(Architecture):
@@ -63,11 +64,11 @@ class SelectionLoop(SearchLoop):
         source, examples, directory, space, progress_console: as `SearchLoop`'s.
     """
 
-    architecture_class = DecidedArchitecture
-
     def __init__(self, config: SearchConfig, select: SelectConfig, source, examples, directory, *, space, **options):
         self._select, self._choices = select, space.choices()
-        super().__init__(_tuning(config, select, self._choices), source, examples, directory, space=space, **options)
+        tuning = _tuning(config, select, self._choices)
+        task = ImageTask(tuning, source, examples, space=space, architecture_class=DecidedArchitecture)
+        super().__init__(tuning, task, directory, space=space, **options)
         self.decisions = Records(directory, "decisions.jsonl")
         self._rank = Evaluation(
             lambda images, seed, mixture: Objective(self.step.supernet, (), training=True, seed=seed).logits(
@@ -76,7 +77,7 @@ class SelectionLoop(SearchLoop):
         )
 
     def _train_epoch(self, epoch, progress, interruption):
-        begins = int(self.position.numpy()) == epoch * self.steps_per_epoch
+        begins = int(self.position.numpy()) == epoch * self.first_step(1)
         if begins and epoch % self._select.interval == 0:
             self.decisions.keep_until(epoch - 1)  # of a run that was killed after this decision
             for number, group in enumerate(self._choices):
@@ -117,7 +118,7 @@ class SelectionLoop(SearchLoop):
         mixture[group][row, columns] = 0
         seed = tf.random.fold_in((self._select.seed, epoch), 0)
         mixture = {name: tf.constant(shares) for name, shares in mixture.items()}
-        loss, accuracy = self._rank(self.valid_stream.sweep(seed), mixture, seed=seed)
+        loss, accuracy = self._rank(self.task.valid_stream.sweep(seed), mixture, seed=seed)
         return (-accuracy, loss) if self._select.criterion == "accuracy" else (loss,)
 
     def _note(self, epoch, group, harms, **decision):

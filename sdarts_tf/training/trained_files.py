@@ -6,12 +6,15 @@ import pathlib
 
 from sdarts_tf import config as configuration
 from sdarts_tf.config import CHECKPOINTS, RetrainConfig
-from sdarts_tf.data import sources
+from sdarts_tf.data import sources, text
 from sdarts_tf.data.description import DataDescription
 from sdarts_tf.data.folders import FileExamples
 from sdarts_tf.data.sources import Examples
+from sdarts_tf.data.text import Corpus
+from sdarts_tf.data.vocabulary import Vocabulary
 from sdarts_tf.errors import InputError
 from sdarts_tf.genotypes.genotype import Genotype
+from sdarts_tf.spaces import recurrent_table
 
 FOLDER = "retrain"
 
@@ -24,7 +27,7 @@ class TrainedFiles:
         path: the folder `<run>/retrain`.
         genotype: its architecture.
         config: how it was trained.
-        data: classes, input shape and normalization.
+        data: classes, input shape and normalization; of a language model, its vocabulary.
         checkpoint: name of the folder with the weights, `"best"` or `"last"`.
         epoch: after which the weights were saved, counted from 1.
     """
@@ -32,9 +35,27 @@ class TrainedFiles:
     path: pathlib.Path
     genotype: Genotype
     config: RetrainConfig
-    data: DataDescription
+    data: DataDescription | Vocabulary
     checkpoint: str
     epoch: int
+
+    def corpus(self, data_dir: str | None = None) -> Corpus:
+        """The texts that a language model was trained on.
+
+        Args:
+            data_dir: folder with the texts; default the one it was trained from.
+
+        Raises:
+            InputError: the files are missing, or have other tokens than the model knows.
+        """
+        data_dir = self.config.data_dir if data_dir is None else data_dir
+        corpus = text.read(self.data.name, data_dir, self.data.unit)
+        if corpus.vocabulary != self.data:
+            raise InputError(
+                f"The texts in --data_dir={data_dir} have other {self.data.unit} than the {len(self.data)} that the "
+                f"model in {self.path} was trained for; name the folder it was trained from."
+            )
+        return corpus
 
     def examples(
         self, split: str, data_dir: str | None = None, max_examples: int | None = None
@@ -77,7 +98,9 @@ def read(run_dir, checkpoint: str | None = None) -> TrainedFiles:
         raise InputError(
             f"--run_dir={run_dir} holds no trained network; run python -m sdarts_tf.retrain --run_dir={run_dir} first."
         ) from error
-    genotype, data = Genotype.load(path / "genotype.json"), DataDescription.load(path / "data.json")
+    genotype = Genotype.load(path / "genotype.json")
+    recurrent = genotype.space == recurrent_table.NAME
+    data = (Vocabulary if recurrent else DataDescription).load(path / "data.json")
     names = CHECKPOINTS if checkpoint is None else (checkpoint,)
     for name in names:
         epoch = _epoch(path / name / "checkpoint")

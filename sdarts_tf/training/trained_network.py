@@ -8,9 +8,11 @@ import keras
 from sdarts_tf import spaces
 from sdarts_tf.config import RetrainConfig
 from sdarts_tf.data.description import DataDescription
+from sdarts_tf.data.vocabulary import Vocabulary
 from sdarts_tf.errors import InputError
 from sdarts_tf.genotypes.genotype import Genotype
 from sdarts_tf.spaces.darts_network import auxiliary_fits
+from sdarts_tf.spaces.recurrent import RecurrentSpace, dropout
 from sdarts_tf.training import trained_files
 from sdarts_tf.training.checkpoint import Checkpoints
 from sdarts_tf.training.trained_files import TrainedFiles
@@ -22,7 +24,7 @@ class TrainedNetwork:
 
     Args:
         network: called as `network(images)` -> logits `[N, num_classes]`, with `images` float32 `[N, H, W, 3]` as
-            `files.data` says; evaluation mode by default.
+            `files.data` says; evaluation mode by default. Of a recurrent genotype, a `LanguageModel`.
         files: what describes it.
     """
 
@@ -30,12 +32,19 @@ class TrainedNetwork:
     files: TrainedFiles
 
 
-def build(genotype: Genotype, config: RetrainConfig, data: DataDescription) -> keras.Model:
+def build(genotype: Genotype, config: RetrainConfig, data: DataDescription | Vocabulary) -> keras.Model:
     """The network of a genotype at the size that `config` says, with fresh weights.
+
+    Args:
+        genotype: the architecture.
+        config: the settings; what they leave open has the defaults for `data`.
+        data: what it sees: images, or text of a vocabulary.
 
     Raises:
         InputError: the genotype cannot be built, or not at this size.
     """
+    if isinstance(data, Vocabulary):
+        return RecurrentSpace().build_network(genotype, len(data), config.units, dropout(config))
     side = min(data.image_shape[:2])
     large = side >= 128 if config.large_images is None else config.large_images
     if large and config.channels % 2:
@@ -68,6 +77,9 @@ def load(run_dir, checkpoint: str | None = None) -> TrainedNetwork:
     return TrainedNetwork(network, files)
 
 
-def save(path, name: str, network: keras.Model, number: int) -> None:
-    """Writes the network's weights as checkpoint `name` of the folder `path`; a previous one is replaced."""
-    Checkpoints(pathlib.Path(path) / name, keep=1, network=network).save(number)
+def save(path, name: str, network: keras.Model, number: int, *, writes: bool = True) -> None:
+    """Writes the network's weights as checkpoint `name` of the folder `path`; a previous one is replaced.
+
+    Of several processes all call it and one `writes`.
+    """
+    Checkpoints(pathlib.Path(path) / name, keep=1, writes=writes, network=network).save(number)

@@ -1,4 +1,4 @@
-"""The subjects of the conformance tests: every space with every method, tiny."""
+"""The subjects of the conformance tests: every space of images with every method, tiny."""
 
 import pytest
 import tensorflow as tf
@@ -9,16 +9,17 @@ from sdarts_tf.training.search_step import build_step
 
 PERTURBATIONS = ("darts", "rs", "adv")
 METHODS = [a + b for a in PERTURBATIONS for b in ("", "+second_order", "+pc")] + ["adv+second_order+pc"]
-# The other spaces differ in their tables only; two replicas are slow to trace.
-QUICK_SPACES_ON_TWO_REPLICAS = ("s2",)
+SUBJECTS = [(s, m) for s in spaces.IMAGE_NAMES for m in METHODS if s != "nasbench201" or "pc" not in m.split("+")]
+# The other spaces differ in their tables only, and the other methods in nothing new; two replicas are slow to trace.
+QUICK_ON_TWO_REPLICAS = [("s2", method) for method in ("rs", "adv")]
 QUICK_WITH_PARTIAL_CHANNELS = [("s1", 1)]  # whose edges differ; two ingredients
 
 
 def pytest_generate_tests(metafunc):
-    if "space" in metafunc.fixturenames:
-        metafunc.parametrize("space", spaces.NAMES)
-    if "method" in metafunc.fixturenames:
-        metafunc.parametrize("method", METHODS)
+    if {"space", "method"} <= set(metafunc.fixturenames):
+        metafunc.parametrize(("space", "method"), SUBJECTS)
+    elif "space" in metafunc.fixturenames:
+        metafunc.parametrize("space", spaces.IMAGE_NAMES)
     if "perturbation" in metafunc.fixturenames:
         metafunc.parametrize("perturbation", PERTURBATIONS)
 
@@ -26,10 +27,10 @@ def pytest_generate_tests(metafunc):
 def pytest_collection_modifyitems(items):
     for item in items:  # those of all folders
         names = getattr(item, "fixturenames", ())
-        if {"two_replicas", "space"} <= set(names) and item.callspec.params[
-            "space"
-        ] not in QUICK_SPACES_ON_TWO_REPLICAS:
-            item.add_marker(pytest.mark.slow)
+        if {"two_replicas", "space", "method"} <= set(names):
+            subject = item.callspec.params["space"], item.callspec.params["method"]
+            if subject not in QUICK_ON_TWO_REPLICAS:
+                item.add_marker(pytest.mark.slow)
         if {"method", "space"} <= set(names):
             method, space = item.callspec.params["method"], item.callspec.params["space"]
             if "pc" in method.split("+") and (space, method.count("+")) not in QUICK_WITH_PARTIAL_CHANNELS:
@@ -41,10 +42,14 @@ class Tiny:
 
     @staticmethod
     def step(space, method="darts", **settings):
-        """A search step on 8 x 8 images, with three cells of two channels; half of four with partial channels."""
+        """A search step on 8 x 8 images, with three cells of two channels; half of four with partial channels.
+
+        In nasbench201 there is one cell in each of three stages.
+        """
         partial = "pc" in method.split("+")
         settings = {"channels": 4 if partial else 2, "channel_divisor": 2, **settings}
-        return build_step(SearchConfig(space=space, method=method, cells=3, **settings), num_classes=5)
+        cells = 1 if space == "nasbench201" else 3
+        return build_step(SearchConfig(space=space, method=method, cells=cells, **settings), num_classes=5)
 
     @staticmethod
     def batch(number):

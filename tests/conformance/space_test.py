@@ -7,10 +7,9 @@ import tensorflow as tf
 from sdarts_tf import spaces
 from sdarts_tf.genotypes.genotype import Genotype
 from sdarts_tf.spaces.base import Architecture
-from sdarts_tf.spaces.tables import TABLES
 from sdarts_tf.training.objective import Objective
 
-# Parameters of the supernets with 16 channels, 8 cells and 10 or 100 classes, counted on the official code.
+# Parameters of the supernets with 16 channels, the default cells and 10 or 100 classes, counted on the official code.
 PARAMETERS = {
     "s1": (405_146, 428_276),
     "s2": (665_466, 688_596),
@@ -18,6 +17,7 @@ PARAMETERS = {
     "s4": (624_506, 647_636),
     "s5": (1_930_618, 1_953_748),
     "darts": (1_930_618, 1_953_748),
+    "nasbench201": (1_686_106, 1_691_956),
 }
 
 
@@ -64,21 +64,21 @@ def test_rows_of_the_mixture_sum_to_one(space):
 
 def test_number_of_parameters(space):
     for classes, expected in zip((10, 100), PARAMETERS[space], strict=True):
-        supernet = spaces.get(space).build_supernet(classes, 16, 8)
+        supernet = spaces.get(space).build_supernet(classes, 16, spaces.supernet_cells(space))
         assert sum(variable.value.shape.num_elements() for variable in supernet.trainable_variables) == expected
 
 
 def test_one_hot_mixture_gives_that_operation(space):
     """Discretizing a one-hot mixture gives back the operations it points to."""
     mixture, expected = {}, {}
-    for kind, rows in TABLES[space].items():
-        last = [len(names) - 1 for names in rows]
-        mixture[kind] = np.eye(len(rows[0]), dtype=np.float32)[last]
-        expected[kind] = {names[-1] for names in rows}
+    for kind, rows in spaces.rows(space).items():
+        last = [len(names) - 1 for _, names in rows]
+        mixture[kind] = np.eye(len(rows[0][1]), dtype=np.float32)[last]
+        expected[kind] = {names[-1] for _, names in rows}
     genotype = spaces.get(space).discretize(mixture)
     assert Genotype.from_json(genotype.to_json()) == genotype
     for kind, edges in genotype.cells.items():
-        assert len(edges) == 8
+        assert len(edges) == (6 if space == "nasbench201" else 8)
         assert {edge.operation for edge in edges} <= expected[kind]
 
 

@@ -1,11 +1,13 @@
 """What every method must do on every space."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from sdarts_tf.training.checkpoint import Checkpoints
-from sdarts_tf.training.objective import Objective
+from sdarts_tf.training.objective import Objective, cross_entropy
+from sdarts_tf.training.replicas import mean_over_replicas, per_replica
 
 RATE, SEED = tf.constant(0.025), tf.constant([3, 4])
 
@@ -77,23 +79,48 @@ def test_perturbation(space, perturbation, tiny):
 
 
 def test_two_replicas_equal_one(space, method, tiny, two_replicas):
-    """Two replicas that see the same images do what one does: one loss, one attack, one reduced gradient."""
-    alone = tiny.step(space, method)
+    """With synchronized batch normalization five steps on the same batches end in the same state."""
+    strategies, steps = (tf.distribute.get_strategy(), two_replicas), []
+    for strategy in strategies:
+        keras.utils.set_random_seed(0)
+        with strategy.scope():
+            steps.append(tiny.step(space, method, sync_batch_norm=True))
+    alone, together = steps
+    functions = [tf.function(step) for step in steps]
+    for number in range(5):
+        figures = []
+        for strategy, function in zip(strategies, functions, strict=True):
+            with strategy.scope():
+                batches = [per_replica(tiny.batch(2 * number + half)) for half in range(2)]
+                figures.append(function(*batches, RATE, tf.constant(0.3), SEED + number))
+    for name, value in figures[0].items():
+        np.testing.assert_allclose(figures[1][name], value, rtol=1e-4, atol=1e-6, err_msg=name)
+    for group, mixture in alone.architecture.mixture().items():
+        np.testing.assert_allclose(together.architecture.mixture()[group], mixture, atol=1e-6)
+        np.testing.assert_allclose(
+            together.architecture.alpha[group].numpy(), alone.architecture.alpha[group], atol=1e-6
+        )
+    for ours, one in zip(together.supernet.variables, alone.supernet.variables, strict=True):
+        np.testing.assert_allclose(ours.numpy(), one.numpy(), atol=1e-5)
+        np.testing.assert_array_equal(*(copy.numpy() for copy in two_replicas.experimental_local_results(ours.value)))
+
+
+def test_without_synchronization_statistics_are_the_mean_and_equal_everywhere(tiny, two_replicas):
+    """The stem's running mean moves by a tenth of the mean of both shares' means, on both replicas alike."""
     with two_replicas.scope():
-        together = tiny.step(space, method)
-        for variable, source in zip(together.supernet.variables, alone.supernet.variables, strict=True):
-            variable.assign(source.numpy())
-
-        def per_replica(batch):
-            copies = two_replicas.experimental_distribute_values_from_function
-            return tuple(copies(lambda _, part=part: part) for part in batch)
-
-        arguments = RATE, tf.constant(0.3), SEED
-        figures = tf.function(together)(per_replica(tiny.batch(0)), per_replica(tiny.batch(1)), *arguments)
-    expected = tf.function(alone)(tiny.batch(0), tiny.batch(1), *arguments)
-    for name, value in expected.items():
-        np.testing.assert_allclose(figures[name], value, rtol=1e-4, atol=1e-6, err_msg=name)
-    _assert_same_state(together, alone)
+        step = tiny.step("s2", "adv")
+        batch = tiny.batch(0)
+        objective = Objective(step.supernet, per_replica(batch), training=True, record=True)
+        tf.function(objective.loss_and_weight_gradient)(step.architecture.mixture())
+    stem = step.supernet.stem
+    maps = tf.nn.conv2d(batch[0], stem.kernel.numpy(), 1, "SAME").numpy()
+    np.testing.assert_allclose(stem.normalization.moving_mean.numpy(), 0.1 * maps.mean((0, 1, 2)), atol=1e-6)
+    variances = [maps[half].var((0, 1, 2), ddof=1) for half in (slice(0, 2), slice(2, 4))]
+    expected = 0.9 + 0.1 * (variances[0] + variances[1]) / 2
+    np.testing.assert_allclose(stem.normalization.moving_variance.numpy(), expected, rtol=1e-5)
+    for variable in step.supernet.non_trainable_variables:
+        copies = two_replicas.experimental_local_results(variable.value)
+        np.testing.assert_array_equal(copies[0].numpy(), copies[1].numpy())
 
 
 @pytest.mark.parametrize("settings", [{"attack_statistics": "training"}, {"projection": "exact"}, {"pgd_steps": 2}])
@@ -191,3 +218,28 @@ def test_the_gradient_of_alpha_is_clipped(tiny):
     # Adam keeps half of the first gradient.
     assert np.linalg.norm(moments[0]) > 1e-4
     np.testing.assert_allclose(np.linalg.norm(moments[1]), 0.5e-6, rtol=1e-2)
+
+
+@pytest.mark.slow
+def test_the_work_of_a_replica_compiles_under_xla(tiny, two_replicas):
+    """As on a TPU, each replica runs one program on its share, and only the reduction lies outside."""
+    with two_replicas.scope():
+        step = tiny.step("s2")
+        mixture, batch = step.architecture.mixture(), per_replica(tiny.batch(0))
+
+        def loss_and_gradient(images, labels):
+            weights = [variable.value for variable in step.supernet.trainable_variables]
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(weights)
+                losses = cross_entropy(labels, step.supernet(images, mixture, training=False))
+                loss = tf.reduce_mean(losses)
+            return loss, tape.gradient(loss, weights)
+
+        expected, figures = (
+            tf.function(lambda function=function: mean_over_replicas(function, batch))()
+            for function in (loss_and_gradient, tf.function(loss_and_gradient, jit_compile=True))
+        )
+    np.testing.assert_allclose(figures[0], expected[0], rtol=1e-5)
+    for ours, plain in zip(figures[1], expected[1], strict=True):
+        np.testing.assert_allclose(ours, plain, rtol=1e-3, atol=1e-5)
+    assert max(np.abs(gradient).max() for gradient in expected[1]) > 1e-2

@@ -63,6 +63,12 @@ def test_a_chain_is_straight():
     assert len({round(box.y, 9) for box in [*layout.nodes.values(), *layout.labels]}) == 1
 
 
+def test_a_node_that_nothing_reads_lies_on_nothing():
+    layout = lay_out(dict.fromkeys(range(3), 20.0), [Arrow(0, 2, 50.0, 15.0)])
+    unread, read = layout.nodes[1], layout.nodes[0]
+    assert unread.x == read.x and abs(unread.y - read.y) > (unread.height + read.height) / 2
+
+
 def test_a_long_arrow_bends_only_where_something_is_in_its_way():
     """Node 2 of ENAS's cell passes ten columns on its way to the output, above all others."""
     genotype = published.get("ENAS")

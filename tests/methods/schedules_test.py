@@ -13,7 +13,7 @@ from sdarts_tf.training.retrain_loop import learning_rate
 
 def test_the_recipe_of_cifar():
     """.025 cosine to 0 by epoch: the last of 600 epochs has .025 * (1 + cos(599 pi / 600)) / 2."""
-    config = RetrainConfig()
+    config = RetrainConfig().completed("images")
     rates = [learning_rate(config, epoch) for epoch in range(600)]
     assert rates[0] == 0.025 and rates[300] == pytest.approx(0.0125)
     assert rates[150] == pytest.approx(0.025 * (1 + math.sqrt(0.5)) / 2)
@@ -23,7 +23,7 @@ def test_the_recipe_of_cifar():
 
 def test_the_recipe_of_imagenet():
     """.5 (E - 5 - e) / (E - 5), in the last five epochs .5 (E - e) / (5 (E - 5)), in the first five .5 (e + 1) / 5."""
-    config = RetrainConfig(learning_rate=0.5, schedule="linear", epochs=250, warmup_epochs=5)
+    config = RetrainConfig(learning_rate=0.5, schedule="linear", epochs=250, warmup_epochs=5).completed("images")
     expected = [0.5 * (epoch + 1) / 5 for epoch in range(5)]
     expected += [0.5 * (245 - epoch) / 245 for epoch in range(5, 245)]
     expected += [0.5 * (250 - epoch) / (5 * 245) for epoch in range(245, 250)]
@@ -31,7 +31,7 @@ def test_the_recipe_of_imagenet():
 
 
 def test_warm_up_comes_before_either_schedule():
-    config = RetrainConfig(learning_rate=0.1, warmup_epochs=4, epochs=8)
+    config = RetrainConfig(learning_rate=0.1, warmup_epochs=4, epochs=8).completed("images")
     rates = [learning_rate(config, epoch) for epoch in range(8)]
     cosine = [0.05 * (1 + math.cos(math.pi * epoch / 8)) for epoch in range(4, 8)]
     assert rates == pytest.approx([0.025, 0.05, 0.075, 0.1, *cosine])

@@ -1,11 +1,12 @@
 """Runs the tests of this folder on every golden file of `--golden-dir`.
 
-A test that has an argument `golden` gets the path of each file that matches its module's `PATTERN`, in turn; it is
-skipped when no file does. What a file holds is told by its keys, so that other folders of the same form run too. The
-fixture `case` reads the file and compares by the tolerances that it gives.
+A test that has an argument `golden` gets the path of each file that matches its module's `PATTERN`, or one of several
+patterns, in turn; it is skipped when no file does. What a file holds is told by its keys, so that other folders of the
+same form run too. The fixture `case` reads the file and compares by the tolerances that it gives.
 """
 
 import collections
+import dataclasses
 import functools
 import types
 
@@ -72,25 +73,28 @@ class Case:
         self._report(key, difference, float(allowed))
         assert difference <= allowed, f"{self._path.name} {key}: differs by {difference:.3g}, allowed is {allowed:.3g}"
 
-    def check_training(self, model, gradients):
-        """Compares the gradients of a model's weights and its running statistics after one training pass."""
+    def check_training(self, model, gradients, prefix="train"):
+        """Compares the gradients of a model's weights, and its running statistics after one training pass, if any."""
         from sdarts_tf.interop import torch_state
 
         known = {id(variable): value for variable, value in zip(model.trainable_variables, gradients, strict=True)}
         by_name, statistics = {}, {}
         for entry in torch_state.entries(model):
             if id(entry.variable) in known:
-                by_name |= entry.split(known[id(entry.variable)].numpy())
+                # Of tied tensors the official code lists the first.
+                by_name |= dataclasses.replace(entry, copies=()).split(known[id(entry.variable)].numpy())
             else:
                 statistics |= entry.split(entry.variable.numpy())
-        for key in self.keys("train/grad/"):
-            self.check(key, by_name[key.removeprefix("train/grad/")])
-        names = self["train/grad_norm/names"].tolist()
+        for key in self.keys(f"{prefix}/grad/"):
+            self.check(key, by_name[key.removeprefix(f"{prefix}/grad/")])
+        names = self[f"{prefix}/grad_norm/names"].tolist()
         assert set(names) == set(by_name)
-        self.check("train/grad_norm/values", [np.linalg.norm(by_name[name]) for name in names])
-        golden = self.packed("train/bn_after")
+        self.check(f"{prefix}/grad_norm/values", [np.linalg.norm(by_name[name]) for name in names])
+        golden = self.packed(f"{prefix}/bn_after") if statistics else {}
         assert set(golden) == set(statistics)
-        self.check("train/bn_after/values", np.concatenate([statistics[name].ravel() for name in golden]))
+        if golden:
+            values = np.concatenate([statistics[name].ravel() for name in golden])
+            self.check(f"{prefix}/bn_after/values", values)
 
     def agrees(self, key, value):
         """Whether `value` equals the array `key` within its tolerance."""
@@ -99,7 +103,10 @@ class Case:
 
 def pytest_generate_tests(metafunc):
     if "golden" in metafunc.fixturenames:
-        paths = sorted(metafunc.config.getoption("golden_dir").glob(metafunc.module.PATTERN))
+        patterns = metafunc.module.PATTERN
+        patterns = (patterns,) if isinstance(patterns, str) else patterns
+        folder = metafunc.config.getoption("golden_dir")
+        paths = sorted(path for pattern in patterns for path in folder.glob(pattern))
         paths = [path for path in paths if _is_supported(path)]
         metafunc.parametrize("golden", paths, ids=[path.stem for path in paths])
 
@@ -199,7 +206,9 @@ def float64(monkeypatch):
     def fused(*, x, scale, offset, mean, variance, epsilon, exponential_avg_factor, is_training):
         batch_mean, batch_variance = mean, variance
         if is_training:
-            center, spread = tf.nn.moments(x, [0, 1, 2])
+            # Not tf.nn.moments, whose second derivative is wrong.
+            center = tf.reduce_mean(x, [0, 1, 2])
+            spread = tf.reduce_mean((x - center) ** 2, [0, 1, 2])
             count = tf.cast(tf.size(x) // x.shape[-1], x.dtype)
             batch_mean = mean + exponential_avg_factor * (center - mean)
             batch_variance = variance + exponential_avg_factor * (spread * count / (count - 1) - variance)

@@ -5,6 +5,8 @@ import json
 import numpy as np
 import pytest
 
+from sdarts_tf import spaces
+from sdarts_tf.spaces import nasbench201_cells
 from sdarts_tf.spaces.discretize import darts_cell
 from sdarts_tf.spaces.tables import TABLES
 
@@ -13,10 +15,10 @@ PATTERN = "discretize*.npz"
 
 def test_darts_cells(golden):
     with np.load(golden, allow_pickle=False) as archive:
-        spaces = [space for space in TABLES if f"{space}/genotype" in archive]
-        if not spaces:
+        names = [space for space in TABLES if f"{space}/genotype" in archive]
+        if not names:
             pytest.skip(f"{golden} has no draws of {', '.join(TABLES)}.")
-        for space in spaces:
+        for space in names:
             genotypes = [json.loads(text) for text in archive[f"{space}/genotype"].tolist()]
             for kind, candidates in TABLES[space].items():
                 alphas = archive[f"{space}/alpha/{kind}"].astype(np.float64)
@@ -27,6 +29,19 @@ def test_darts_cells(golden):
                     assert [(edge.operation, edge.source) for edge in cell] == official, (space, kind, draw)
                     assert [edge.target for edge in cell] == [2, 2, 3, 3, 4, 4, 5, 5]
                     assert genotype[f"{kind}_concat"] == [2, 3, 4, 5]
+
+
+def test_nasbench201_cells(golden):
+    with np.load(golden, allow_pickle=False) as archive:
+        if "nasbench201/genotype" not in archive:
+            pytest.skip(f"{golden} has no draws of nasbench201.")
+        official = archive["nasbench201/genotype"].tolist()
+        alphas = archive["nasbench201/alpha/cell"].astype(np.float64)
+        assert len(alphas) == len(official) > 0
+        for alpha, name in zip(alphas, official, strict=True):
+            genotype = spaces.get("nasbench201").discretize({"cell": _softmax(alpha)})
+            assert nasbench201_cells.architecture(genotype) == name
+            assert nasbench201_cells.parse(name) == genotype
 
 
 def test_official_ranking_with_other_lists_cannot_matter_here(golden):

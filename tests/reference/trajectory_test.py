@@ -7,6 +7,7 @@ from sdarts_tf.interop import torch_state
 from sdarts_tf.methods import perturbations
 from sdarts_tf.methods.method import Method
 from sdarts_tf.spaces.base import Architecture
+from sdarts_tf.training.objective import Objective
 from sdarts_tf.training.optimizers import SGD, Adam
 from sdarts_tf.training.search_step import SearchStep
 
@@ -18,7 +19,7 @@ class Recorder:
 
     def __init__(self, case, supernet):
         self.case, self.supernet, self.number = case, supernet, 0
-        self.clean, self.perturbed, self.losses, self.alpha_gradients = [], [], [], []
+        self.clean, self.perturbed, self.losses, self.alpha_gradients, self.unused_norms = [], [], [], [], []
         self.architecture = Architecture({group: alpha.shape for group, alpha in case.alpha.items()}, seed=0)
         for group, alpha in case.alpha.items():
             self.architecture.alpha[group].assign(alpha)
@@ -43,7 +44,10 @@ class Recorder:
             gradient_clip=case["config/gradient_clip"],
         )
         apply = self.step.alpha_optimizer.apply
-        self.step.alpha_optimizer.apply = lambda gradients: (self.alpha_gradients.append(gradients), apply(gradients))
+        self.step.alpha_optimizer.apply = lambda gradients, *rate: (
+            self.alpha_gradients.append(gradients),
+            apply(gradients, *rate),
+        )
 
     def _noise(self, mixture, epsilon, seed):
         return {group: tf.constant(draws[self.number]) for group, draws in self.case.group("noise").items()}
@@ -59,7 +63,20 @@ class Recorder:
         self.clean.append(mixture)
         self.perturbed.append(self._perturbation(mixture, recording, epsilon=epsilon, seed=seed))
         self.losses.append(losses)
+        if self.case["config/family"] == "nasbench201":
+            self.unused_norms.append(self._norm_of_the_unused_gradient())
         return self.perturbed[-1]
+
+    def _norm_of_the_unused_gradient(self):
+        """Norm of the weight loss's gradient by what the official code keeps alpha in at that moment.
+
+        Its alphas of NAS-Bench-201 are parameters of the network, so the norm that it clips counts their gradient too:
+        by the perturbed mixture, which stands in alpha's place, or by alpha if nothing is perturbed. We clip weights.
+        """
+        _, pullback = self.architecture.mixture_and_pullback()
+        _, gradient = Objective(self.supernet, self.train_batch, training=True).loss_and_gradient(self.perturbed[-1])
+        gradient = pullback(gradient) if self.case["config/method"] == "none" else gradient
+        return float(tf.linalg.global_norm(list(gradient.values())))
 
     def run(self):
         """Takes the recorded steps; returns the figures of each."""
@@ -73,6 +90,7 @@ class Recorder:
                 )
                 for part in ("train", "valid")
             )
+            self.train_batch = train
             result = self.step(
                 train,
                 valid,
@@ -90,7 +108,10 @@ def test_three_steps(case, supernet):
     figures = recorder.run()
     case.check("valid_loss", [step["validation_loss"] for step in figures])
     case.check("train_loss", [step["loss"] for step in figures])
-    case.check("grad_norm_before_clipping", [step["gradient_norm"] for step in figures])
+    norms = np.hypot([step["gradient_norm"] for step in figures], recorder.unused_norms or 0)
+    case.check("grad_norm_before_clipping", norms)
+    # Above the limit official weights of NAS-Bench-201 would move less than ours.
+    assert not recorder.unused_norms or max(norms) < case["config/gradient_clip"]
     for index, group in enumerate(case.alpha):
         case.check(f"alpha_grad/{group}", np.stack([gradients[index] for gradients in recorder.alpha_gradients]))
         case.check(f"alpha_after/{group}", np.stack([step["alpha"][group] for step in figures]))

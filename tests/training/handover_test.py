@@ -54,4 +54,5 @@ def test_a_folder_of_imported_weights_is_no_search(tmp_path):
 
 def test_the_default_folder_is_named_after_the_search_of_a_genotype(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "genotype.json").write_text(published.get("c10_s2_pgd").to_json())
     assert handover.run_dir(RetrainConfig(genotype="genotype.json")) == f"runs/{tmp_path.name}-cifar10-0"

@@ -219,7 +219,7 @@ def test_two_replicas_move_along_the_mean_of_their_gradients(replicated):
 
 
 def test_two_replicas_drop_different_paths(replicated):
-    """With paths dropped, the mean of two replicas of one batch is not what the first one alone finds."""
+    """Two replicas of one batch find another loss than a device that gives both copies the first one's paths."""
     together, state, call = replicated
     alone, differences = build(), []
     for rate in (0.0, 0.5):

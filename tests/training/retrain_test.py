@@ -200,7 +200,7 @@ def test_a_folder_without_a_genotype(tmp_path):
     ("settings", "message"),
     [
         ({"genotype": "c10_s9"}, "--genotype=c10_s9 is neither a file nor a published cell"),
-        ({"genotype": "penn_pgd"}, "The genotype penn_pgd is of space 'recurrent'; retraining builds image networks"),
+        ({"genotype": "penn_pgd"}, "--dataset=digits is not for the space recurrent; choose from ptb, text"),
         ({"dataset": "mnist"}, "--dataset=mnist is unknown; choose from digits, .*, imagenet, folder"),
         ({"dataset": "folder"}, "--data_dir is missing; name the folder that holds train/<class>/<image>"),
         ({"image_size": 16}, "--image_size=16 is for imagenet and folder"),
@@ -224,7 +224,7 @@ def _genotype(**changes):
 
 
 GENOTYPES = {
-    "another space": (_genotype(space="nasbench201"), "is of space 'nasbench201'; retraining builds image networks"),
+    "another space": (_genotype(space="nasbench201"), "is no cell of nasbench201, which has the edges 0->1, 0->2"),
     "no such operation": (
         _genotype(
             cells={"normal": [["conv_9x9", 0, 2], ["skip_connect", 1, 2]]}, outputs={"normal": [2], "reduce": [2]}
@@ -290,7 +290,7 @@ def test_command_line_prints_the_test_accuracy(tmp_path):
 
 
 def test_the_defaults_are_the_official_recipe():
-    config = RetrainConfig()
+    config = RetrainConfig().completed("images")
     assert (config.epochs, config.batch_size, config.channels, config.cells) == (600, 96, 36, 20)
     assert (config.learning_rate, config.min_learning_rate, config.momentum) == (0.025, 0.0, 0.9)
     assert (config.weight_decay, config.gradient_clip, config.drop_path) == (3e-4, 5.0, 0.2)

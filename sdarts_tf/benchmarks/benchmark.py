@@ -1,0 +1,56 @@
+"""What a benchmark knows of the architectures of a space."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+
+from sdarts_tf.genotypes.genotype import Genotype
+
+
+@dataclasses.dataclass(frozen=True)
+class Record:
+    """Accuracies of one trained architecture, 0 to 1; None where the benchmark does not know them."""
+
+    test_accuracy: float
+    valid_accuracy: float | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Benchmark:
+    """Look-up of the architectures of a space.
+
+    Args:
+        records: the benchmark's name of an architecture -> its record; not empty.
+        name_of: function of a genotype -> the benchmark's name of it; InputError for a genotype of another space.
+
+    Example:
+        >>> benchmark = Benchmark({"a": Record(0.9), "b": Record(0.94, 0.8)}, lambda genotype: genotype)
+        >>> benchmark.figures("a")
+        {'true_test_accuracy': 0.9, 'regret': 0.04}
+    """
+
+    records: Mapping[str, Record]
+    name_of: Callable[[Genotype], str]
+
+    def __getitem__(self, genotype: Genotype) -> Record | None:
+        """What is known of a genotype; None if the benchmark lacks it."""
+        return self.records.get(self.name_of(genotype))
+
+    @property
+    def best_test_accuracy(self) -> float:
+        """The best of all architectures."""
+        return max(record.test_accuracy for record in self.records.values())
+
+    def figures(self, genotype: Genotype) -> dict[str, float]:
+        """What a search records: `true_test_accuracy`, `true_valid_accuracy` and `regret`, where they are known.
+
+        The regret is the best test accuracy of all architectures minus this one's.
+        """
+        record = self[genotype]
+        if record is None:
+            return {}
+        figures = {
+            "true_test_accuracy": record.test_accuracy,
+            "true_valid_accuracy": record.valid_accuracy,
+            "regret": round(self.best_test_accuracy - record.test_accuracy, 6),
+        }
+        return {name: value for name, value in figures.items() if value is not None}
