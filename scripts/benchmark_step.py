@@ -29,7 +29,7 @@ def seconds_of(function, runs, warm_up=2, clock=time.perf_counter):
     return seconds[warm_up:]
 
 
-def parts(step, batch, runs):
+def parts(step, batch, runs, accumulate_steps):
     """Median seconds of the parts of a step."""
     import tensorflow as tf
 
@@ -40,8 +40,9 @@ def parts(step, batch, runs):
         lambda batch: curvature.image_objective(step.supernet, batch, training=True), step.architecture
     )
     mixture = step.architecture.mixture()
-    attacked = Objective(step.supernet, batch, training=False)
-    training = Objective(step.supernet, batch, training=True, record=True)
+    computed = {"precision": step.precision, "parts": accumulate_steps}
+    attacked = Objective(step.supernet, batch, training=False, **computed)
+    training = Objective(step.supernet, batch, training=True, record=True, **computed)
     repeated = attacked.repeated()
     repeated(mixture)  # computes once what does not depend on the mixture, outside of what is timed
     functions = {
@@ -73,7 +74,7 @@ def measure(arguments):
     from sdarts_tf.training.search_step import build_step
 
     names = ("space", "method", "batch_size", "channels", "cells", "pgd_steps", "jit_compile", "sync_batch_norm")
-    settings = {name: getattr(arguments, name) for name in names}
+    settings = {name: getattr(arguments, name) for name in (*names, "precision", "accumulate_steps", "recompute")}
     began = time.perf_counter()
     step = build_step(SearchConfig(**settings), num_classes=10)
     function = tf.function(step, jit_compile=arguments.jit_compile or None)
@@ -106,7 +107,7 @@ def measure(arguments):
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
         "graph_nodes": len(graph.node) + sum(len(part.node_def) for part in graph.library.function),
     }
-    return figures | (parts(step, batch(0), arguments.runs) if arguments.parts else {})
+    return figures | (parts(step, batch(0), arguments.runs, arguments.accumulate_steps) if arguments.parts else {})
 
 
 def _scope(replicas, plain_runtime):
@@ -137,6 +138,9 @@ def main():
     parser.add_argument("--runs", type=int, default=5, help="runs that are timed; at least 5 for a figure to quote")
     parser.add_argument("--replicas", type=int, default=1)
     parser.add_argument("--sync_batch_norm", action="store_true")
+    parser.add_argument("--precision", default="float32")
+    parser.add_argument("--accumulate_steps", type=int, default=1)
+    parser.add_argument("--recompute", action="store_true")
     parser.add_argument("--parts", action="store_true", help="time the parts of the step too")
     parser.add_argument("--jit_compile", action="store_true")
     parser.add_argument("--plain_runtime", action="store_true", help="TensorFlow's own threads and graph optimizer")

@@ -29,6 +29,11 @@ def check(config: SearchConfig) -> None:
         ingredients.split(config.method)
     except ValueError as error:
         raise InputError(str(error)) from error
+    if config.precision != "float32" and "second_order" in ingredients.split(config.method):
+        raise InputError(
+            f"--method={config.method} takes small differences of gradients, which --precision={config.precision} "
+            "rounds away; use float32, or leave second_order out."
+        )
     _check_stop(config)
     spaces.check(config.space)
     spaces.supernet_cells(config.space, config.cells)
@@ -66,6 +71,7 @@ def _check_recurrent(config):
         raise InputError(
             f"--stop={config.stop} counts skip connections, which a recurrent cell has not; leave it away."
         )
+    handover.check_savings(config.space, config)
 
 
 def _check_stop(config):

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from sdarts_tf.config.settings import TEXT_UNITS, complete, setting, validate
+from sdarts_tf.config.settings import TEXT_UNITS, complete, setting, validate, validate_parts
 
 
 @dataclasses.dataclass(frozen=True)
@@ -188,9 +188,19 @@ class SearchConfig:
     )
     checkpoint_seconds: float = setting(300.0, "time between checkpoints inside an epoch", unit="seconds", minimum=0.0)
     jit_compile: bool = setting(False, "compile the step with XLA, for GPU and TPU; many times slower on CPU")
+    precision: str = setting(
+        "float32",
+        "numbers of the maps; weights, mixture, statistics and losses stay float32. float16 scales the loss",
+        choices=("float32", "bfloat16", "float16"),
+    )
+    accumulate_steps: int = setting(
+        1, "compute each batch in so many parts, each with batch statistics of its own, to save memory", minimum=1
+    )
+    recompute: bool = setting(False, "compute cells again in the backward pass instead of keeping them, to save memory")
 
     def __post_init__(self):
         validate(self)
+        validate_parts(self)
 
     @property
     def family(self) -> str:

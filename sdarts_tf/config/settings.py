@@ -77,6 +77,20 @@ def validate(config) -> None:
             raise InputError(f"--{field.name}={value} is out of range; give a number that is {bounds}.")
 
 
+def validate_parts(config) -> None:
+    """Raises InputError unless a batch can be computed in `accumulate_steps` equal parts, each by itself."""
+    if config.batch_size is not None and config.batch_size % config.accumulate_steps:
+        raise InputError(
+            f"--batch_size={config.batch_size} cannot be divided into --accumulate_steps={config.accumulate_steps} "
+            f"equal parts; choose a multiple of {config.accumulate_steps}."
+        )
+    if config.sync_batch_norm and config.accumulate_steps > 1:
+        raise InputError(
+            "--sync_batch_norm normalizes over the whole batch, which --accumulate_steps never holds at once; leave "
+            "one of them away."
+        )
+
+
 def _validate_texts(name, texts):
     if "" in texts:
         raise InputError(f"--{name} has an empty value; write one comma between two values and none at the end.")

@@ -23,7 +23,7 @@ class Stem(Layer):
         self.normalization = BatchNormalization(channels)
 
     def call(self, x, training=False):
-        return self.normalization(tf.nn.conv2d(x, self.kernel, 1, "SAME"), training=training)
+        return self.normalization(convolutions.convolution(x, self.kernel, 1, "SAME"), training=training)
 
 
 class ReluConvBatchNorm(Layer):
@@ -125,9 +125,9 @@ class ResidualReduction(Layer):
         )
 
     def call(self, x, training=False):
-        y = tf.nn.conv2d(convolutions.pad(tf.nn.relu(x), 1), self.kernels[0], 2, "VALID")
+        y = convolutions.convolution(convolutions.pad(tf.nn.relu(x), 1), self.kernels[0], 2, "VALID")
         y = tf.nn.relu(self.normalizations[0](y, training=training))
-        y = self.normalizations[1](tf.nn.conv2d(y, self.kernels[1], 1, "SAME"), training=training)
+        y = self.normalizations[1](convolutions.convolution(y, self.kernels[1], 1, "SAME"), training=training)
         # At odd sizes, which the official code refuses, the last row and column are averaged alone.
         shortcut = tf.nn.avg_pool2d(x, 2, 2, "SAME")
         return y + convolutions.pointwise(shortcut, self.shortcut_kernel)
@@ -146,8 +146,8 @@ class Classifier(Layer):
         self.bias = self.add_weight(name="bias", shape=(num_classes,), initializer=initializer)
 
     def call(self, x):
-        logits = tf.matmul(tf.reduce_mean(x, [1, 2]), self.kernel) + self.bias
-        return tf.cast(logits, self.variable_dtype)
+        x = tf.cast(x, self.variable_dtype)
+        return tf.matmul(tf.reduce_mean(x, [1, 2]), self.kernel) + self.bias
 
 
 class LargeImageStem(Layer):
@@ -176,7 +176,7 @@ class LargeImageStem(Layer):
     def call(self, x, training=False):
         outputs = []
         for number, (kernel, normalization) in enumerate(zip(self.kernels, self.normalizations, strict=True)):
-            x = tf.nn.conv2d(convolutions.pad(tf.nn.relu(x) if number else x, 1), kernel, 2, "VALID")
+            x = convolutions.convolution(convolutions.pad(tf.nn.relu(x) if number else x, 1), kernel, 2, "VALID")
             x = normalization(x, training=training)
             outputs.append(x)
         return outputs[1], outputs[2]
@@ -241,8 +241,10 @@ class AuxiliaryHead(Layer):
                 "use larger images, or switch the head off."
             )
         x = tf.nn.avg_pool2d(tf.nn.relu(x), 5, self.stride, "VALID")
-        x = tf.nn.relu(self.normalizations[0](tf.nn.conv2d(x, self.kernels[0], 1, "VALID"), training=training))
-        x = tf.nn.conv2d(x, self.kernels[1], 1, "VALID")
+        x = tf.nn.relu(
+            self.normalizations[0](convolutions.convolution(x, self.kernels[0], 1, "VALID"), training=training)
+        )
+        x = convolutions.convolution(x, self.kernels[1], 1, "VALID")
         if len(self.normalizations) > 1:
             x = self.normalizations[1](x, training=training)
         return self.classifier(tf.nn.relu(x))

@@ -1,6 +1,7 @@
 """Convolutions of many edges at once, padded as PyTorch pads. Pure functions of tensors.
 
 A map that belongs to several edges is `[N, H, W, edges * C]`, edge-major: the channels of edge 0 come first.
+Kernels are cast to the type of the map.
 """
 
 import functools
@@ -45,6 +46,11 @@ def join_edges(parts, edges):
     return tf.concat([part[edge] for edge in range(edges) for part in split], axis=-1)
 
 
+def convolution(x, kernel, stride, padding):
+    """`tf.nn.conv2d`."""
+    return tf.nn.conv2d(x, tf.cast(kernel, x.dtype), stride, padding)
+
+
 def depthwise(x, kernel, *, dilation=1):
     """Depthwise convolution that keeps the size: stride 1, padding dilation * (k - 1) / 2.
 
@@ -56,7 +62,7 @@ def depthwise(x, kernel, *, dilation=1):
     Returns:
         The shape of `x`.
     """
-    kernel = tf.convert_to_tensor(kernel)
+    kernel = tf.cast(kernel, x.dtype)
     if dilation > 1 and not _dilates_natively(x.dtype):
         return tf.nn.depthwise_conv2d(x, kernel, _NO_STRIDE, "SAME", dilations=[dilation, dilation])
     if dilation == 1 and kernel.shape[0] != 5:
@@ -79,7 +85,7 @@ def depthwise(x, kernel, *, dilation=1):
 
 def depthwise_reducing(padded, kernel):
     """Depthwise convolution of stride 2 on a map that `pad(x, k // 2)` has padded: halves height and width."""
-    kernel = tf.convert_to_tensor(kernel)
+    kernel = tf.cast(kernel, padded.dtype)
     return tf.raw_ops.DepthwiseConv2dNative(input=padded, filter=kernel, strides=[1, 2, 2, 1], padding="VALID")
 
 
@@ -118,7 +124,7 @@ def _filter_gradient(x, dy, shape, dilation):
 def _dilates_natively(dtype):
     """Whether this build's kernel heeds a dilation: on CPU only oneDNN's does, and not in float64."""
     with tf.init_scope():
-        x, kernel = tf.reshape(tf.range(49, dtype=dtype), [1, 7, 7, 1]), tf.ones([3, 3, 1, 1], dtype)
+        x, kernel = tf.reshape(tf.cast(tf.range(49), dtype), [1, 7, 7, 1]), tf.ones([3, 3, 1, 1], dtype)
         try:
             native = _depthwise(x, kernel, dilation=2)
         except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError):
@@ -138,7 +144,7 @@ def pointwise(x, kernel):
         `[N, H, W, edges * out_channels]`.
     """
     edges = x.shape[-1] // kernel.shape[2]
-    kernel = tf.convert_to_tensor(kernel)
+    kernel = tf.cast(kernel, x.dtype)
     if edges == 1 or _has_grouped_gradients(x.dtype):
         return tf.nn.conv2d(x, kernel, 1, "VALID")
     pairs = zip(tf.split(x, edges, axis=-1), tf.split(kernel, edges, axis=-1), strict=True)

@@ -102,8 +102,10 @@ class MixedOperation(Layer):
         places = [[(row, columns.get(row, 0)) for _, columns in shared] for row in rows]
         outputs = tf.stack([output for output, _ in shared])
         shares = tf.gather_nd(mixture, places) * tf.constant(present, mixture.dtype)
-        flat = tf.matmul(tf.cast(shares, outputs.dtype), tf.reshape(outputs, [len(shared), -1]))
-        return zip(rows, tf.unstack(tf.reshape(flat, [len(rows), -1, *outputs.shape[2:]])), strict=True)
+        # In the type of the shares, which half precision would rob of most digits.
+        flat = tf.matmul(shares, tf.cast(tf.reshape(outputs, [len(shared), -1]), shares.dtype))
+        maps = tf.cast(tf.reshape(flat, [len(rows), -1, *outputs.shape[2:]]), outputs.dtype)
+        return zip(rows, tf.unstack(maps), strict=True)
 
 
 class DropEdges:

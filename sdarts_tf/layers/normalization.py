@@ -62,9 +62,16 @@ class BatchNormalization(Layer):
         )
         if training:
             # The kernel has already moved the running statistics by `momentum`.
-            self.moving_mean.assign(output.batch_mean)
-            self.moving_variance.assign(output.batch_variance)
+            self._move(self.moving_mean, output.batch_mean, x.dtype)
+            self._move(self.moving_variance, output.batch_variance, x.dtype)
         return output.y
+
+    @staticmethod
+    def _move(statistic, value, dtype):
+        if dtype == tf.float16:
+            # A map that has overflowed is dropped with its step; the statistics must outlive it.
+            value = tf.where(tf.math.is_finite(value), value, statistic.value)
+        statistic.assign(value)
 
     def _normalize_together(self, x, scale, offset, replica):
         """Normalizes by the statistics of all replicas' shares, which are equally large; one message each way."""
@@ -80,7 +87,7 @@ class BatchNormalization(Layer):
         count = tf.cast(replica.num_replicas_in_sync * tf.size(full) // self.channels, full.dtype)
         unbiased = variance * count / tf.maximum(count - 1, 1)
         for moving, value in ((self.moving_mean, mean), (self.moving_variance, unbiased)):
-            moving.assign(moving.value + self.momentum * (value - moving.value))
+            self._move(moving, moving.value + self.momentum * (value - moving.value), x.dtype)
         return tf.cast(tf.nn.batch_normalization(full, mean, variance, offset, scale, self.epsilon), x.dtype)
 
 

@@ -72,6 +72,11 @@ class Operation(Layer):
         return x if self.stride == 1 else x[:, :: self.stride, :: self.stride]
 
 
+def weighed(x, scale):
+    """`x * scale`, multiplied in the type of the scale: in half precision a share would lose most of its digits."""
+    return x if scale is None else tf.cast(tf.cast(x, scale.dtype) * scale, x.dtype)
+
+
 class Zero(Operation):
     """`none`: zeros of the output's shape."""
 
@@ -96,10 +101,10 @@ class Noise(Operation):
         shape = tf.shape(self._first_rows(x))
         seed = tf.random.fold_in((0, 0) if seed is None else seed, self.salt)
         shape = tf.concat([shape[:3], [self.edges * self.channels]], 0)
-        return tf.cast(draws.of_this_share(self.draw, shape, seed), self.compute_dtype)
+        return tf.cast(draws.of_this_share(self.draw, shape, seed), x.dtype)
 
     def finish(self, noise, scale, training):
-        return noise if scale is None else noise * tf.cast(scale, noise.dtype)
+        return weighed(noise, scale)
 
 
 class Pool(Operation):
@@ -163,7 +168,7 @@ class DroppedIdentity(Operation):
         return x * tf.cast(mask, x.dtype)
 
     def finish(self, prepared, scale, training):
-        return prepared if scale is None else prepared * tf.cast(scale, prepared.dtype)
+        return weighed(prepared, scale)
 
 
 class ReducingSkip(Operation):
@@ -237,8 +242,12 @@ class FactorizedConvolution(Operation):
 
     def prepare(self, x, views, training, seed):
         x = views.for_edges("rectified", self.edges)
-        x = tf.nn.conv2d(tf.pad(x, [[0, 0], [0, 0], [3, 3], [0, 0]]), self.kernels[0], [1, self.stride], "VALID")
-        return tf.nn.conv2d(tf.pad(x, [[0, 0], [3, 3], [0, 0], [0, 0]]), self.kernels[1], [self.stride, 1], "VALID")
+        x = convolutions.convolution(
+            tf.pad(x, [[0, 0], [0, 0], [3, 3], [0, 0]]), self.kernels[0], [1, self.stride], "VALID"
+        )
+        return convolutions.convolution(
+            tf.pad(x, [[0, 0], [3, 3], [0, 0], [0, 0]]), self.kernels[1], [self.stride, 1], "VALID"
+        )
 
     def finish(self, prepared, scale, training):
         return self.normalization(prepared, scale=scale, training=training)
@@ -255,7 +264,7 @@ class NormalConvolution(Operation):
 
     def prepare(self, x, views, training, seed):
         # All edges read the same map: one ordinary convolution serves them all.
-        return tf.nn.conv2d(views.rectified, self.kernel, 1, "SAME")
+        return convolutions.convolution(views.rectified, self.kernel, 1, "SAME")
 
     def finish(self, prepared, scale, training):
         return self.normalization(prepared, scale=scale, training=training)

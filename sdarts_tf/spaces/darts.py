@@ -131,9 +131,10 @@ def _weighed(bypass, rows, edge_weights):
     """Pairs of a row and what bypasses the mixture on that edge: one matrix product for all edges of a node."""
     if edge_weights is None:
         return [(row, bypass) for row in rows]
-    weights = tf.cast(tf.gather(edge_weights, rows), bypass.dtype)
-    maps = tf.matmul(weights[:, tf.newaxis], tf.reshape(bypass, [1, -1]))
-    return zip(rows, tf.unstack(tf.reshape(maps, [len(rows), -1, *bypass.shape[1:]])), strict=True)
+    weights = tf.gather(edge_weights, rows)
+    flat = tf.matmul(weights[:, tf.newaxis], tf.cast(tf.reshape(bypass, [1, -1]), weights.dtype))
+    maps = tf.cast(tf.reshape(flat, [len(rows), -1, *bypass.shape[1:]]), bypass.dtype)
+    return zip(rows, tf.unstack(maps), strict=True)
 
 
 def shuffle_channels(x, groups):
@@ -155,7 +156,7 @@ class Supernet(keras.Model):
     """Stem, cells that mix all candidates, classifier; called as `SearchSpace.build_supernet` says."""
 
     def __init__(self, table, num_classes, channels, cells, *, channel_divisor=1, dropped_skips=False, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)
         if channels % (2 * channel_divisor if channel_divisor > 1 else 1):
             raise InputError(
                 f"--channels={channels} cannot be divided for partial channels; choose a multiple of "
@@ -192,10 +193,11 @@ class Supernet(keras.Model):
 
     def call(self, images, mixture, training=False, seed=None, prepared=None, skip_dropout=None, drop_rate=None):
         options = {"training": training, "seed": seed, "skip_dropout": skip_dropout}
-        prepared = list(self.prepare(images, **options) if prepared is None else prepared)
-        prepared += [()] * (len(self.cells) - len(prepared))
         older = newer = None
-        for number, (kind, cell, ready) in enumerate(zip(self.kinds, self.cells, prepared, strict=True)):
+        if prepared is None:
+            older = newer = self._stem(images, training)
+        ready_cells = [*(prepared or ()), *[()] * len(self.cells)][: len(self.cells)]
+        for number, (kind, cell, ready) in enumerate(zip(self.kinds, self.cells, ready_cells, strict=True)):
             weights, drop_path = edge_weights(mixture, kind), None
             if training and drop_rate is not None:
                 drop_path = DropEdges(len(EDGES), tf.shape(images)[0], drop_rate, tf.random.fold_in(seed, number))
@@ -206,10 +208,13 @@ class Supernet(keras.Model):
 
     def prepare(self, images, training=False, seed=None, skip_dropout=None):
         options = training, seed, skip_dropout
-        x = self.stem(images, training=training)
-        x = (x, tf.nn.relu(x))
+        x = self._stem(images, training)
         first, second = self.cells[:2]
         return [first.prepare(number, x, *options) for number in range(2)], [second.prepare(0, x, *options)]
+
+    def _stem(self, images, training):
+        x = self.stem(images, training=training)
+        return x, tf.nn.relu(x)
 
 
 def edge_groups(kind):

@@ -122,7 +122,7 @@ class Network(keras.Model):
     """The network of a genotype; called as `SearchSpace.build_network` says."""
 
     def __init__(self, genotype, num_classes, channels, cells, *, auxiliary=False, large_images=False, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)
         check_cells(genotype)
         self.large_images = large_images
         self.stem = LargeImageStem(channels) if large_images else Stem(3 * channels)

@@ -93,7 +93,7 @@ class _Skeleton(keras.Model):
     """
 
     def __init__(self, build_cell, num_classes, channels, cells, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)
         self.stem = Stem(channels)
         self.cells = []  # reductions too, numbered as in the official code
         for stage in range(STAGES):
@@ -118,8 +118,8 @@ class Supernet(_Skeleton):
         super().__init__(SearchCell, num_classes, channels, cells, **kwargs)
 
     def call(self, images, mixture, training=False, seed=None, prepared=None):
-        prepared = self.prepare(images, training) if prepared is None else prepared
-        x = self.cells[0](None, mixture[CELL], training=training, prepared=prepared)
+        x = self.stem(images, training=training) if prepared is None else None
+        x = self.cells[0](x, mixture[CELL], training=training, prepared=prepared)
         for cell in self.cells[1:]:
             searched = isinstance(cell, SearchCell)
             x = cell(x, mixture[CELL], training=training) if searched else cell(x, training=training)

@@ -22,16 +22,24 @@ _STEP_KEY, EVALUATION_KEY = 1, 2
 
 
 class StepTotals(tf.Module):
-    """Sums of the figures of the steps of one epoch, kept on the device and in the checkpoint."""
+    """Sums of the figures of the steps of one epoch, kept on the device and in the checkpoint.
 
-    def __init__(self):
+    Args:
+        skips: whether steps may be skipped, which are counted and left out of the other sums.
+    """
+
+    def __init__(self, skips=False):
         super().__init__(name="totals")
-        self.sums = {name: tf.Variable(0.0, trainable=False) for name in ("steps", "loss", "accuracy", "non_finite")}
+        names = ("steps", "loss", "accuracy", "non_finite", *(("skipped",) if skips else ()))
+        self.sums = {name: tf.Variable(0.0, trainable=False) for name in names}
 
     def add(self, figures):
         """Adds the figures of one step."""
+        taken = 1.0 - tf.cast(figures["skipped"], tf.float32) if "skipped" in self.sums else 1.0
         for name, total in self.sums.items():
-            total.assign_add(1.0 if name == "steps" else tf.cast(figures[name], tf.float32))
+            value = taken if name == "steps" else tf.cast(figures[name], tf.float32)
+            # What was skipped may have overflowed.
+            total.assign_add(tf.math.multiply_no_nan(value, taken) if name in ("loss", "accuracy") else value)
 
     def reset(self):
         """Starts a new epoch."""
@@ -39,7 +47,7 @@ class StepTotals(tf.Module):
             total.assign(0.0)
 
     def means(self):
-        """Loss and accuracy, averaged over the steps so far, and the number of non-finite losses."""
+        """Loss and accuracy, averaged over the steps that were not skipped, and the number of non-finite losses."""
         sums = {name: float(total.numpy()) for name, total in self.sums.items()}
         steps = max(sums["steps"], 1.0)
         return sums["loss"] / steps, sums["accuracy"] / steps, int(sums["non_finite"])
@@ -69,7 +77,8 @@ class EpochLoop(abc.ABC):
     Args:
         config: its `epochs`, `seed`, `checkpoint_seconds` and `jit_compile` are read.
         directory: where the run is kept.
-        step: called as `step(*batch, seed=, **schedules)`; returns `loss`, `accuracy` and `non_finite`, scalars.
+        step: called as `step(*batch, seed=, **schedules)`; returns `loss`, `accuracy` and `non_finite`, scalars, and in
+            float16 `skipped`.
         first_step: function of an epoch, counted from 0 -> number of the steps before it.
         rate: what a step works on, for the progress: a number and what is counted.
         first_epoch: epochs that an earlier stage of the run has recorded.
@@ -102,7 +111,7 @@ class EpochLoop(abc.ABC):
         if config.jit_compile and replicas.count() > 1:
             raise InputError("--jit_compile serves one device; leave it away, or add --strategy=one_device.")
         self._shared_signal = replicas.SharedSignal()
-        self.totals = StepTotals()
+        self.totals = StepTotals(skips=config.precision == "float16")
         # Steps taken, epochs recorded, and seconds spent in the present epoch before this process began.
         self.position = tf.Variable(0, dtype=tf.int64, trainable=False)
         self.epochs_done = tf.Variable(0, dtype=tf.int64, trainable=False)
@@ -225,7 +234,10 @@ class EpochLoop(abc.ABC):
                 f"The training loss of epoch {epoch + 1} is not finite; start another run with a lower "
                 "--learning_rate or a larger --batch_size."
             )
-        record = {**self._record(epoch), "non_finite_losses": self.totals.means()[2], "seconds": self._elapsed()}
+        record = {**self._record(epoch), "non_finite_losses": self.totals.means()[2]}
+        if "skipped" in self.totals.sums:
+            record["skipped_steps"] = int(self.totals.sums["skipped"].numpy())
+        record["seconds"] = self._elapsed()
         self.metrics.append(record)
         for name, value in record.items():
             tf.summary.scalar(name, value, step=self.first_epoch + epoch + 1)
@@ -261,6 +273,7 @@ _SHOWN = {
     "true_test_accuracy": "true test accuracy {:.2%}",
     "hessian_norm": "Hessian {:.4f}",
     "hessian_spread": "spread {:.4f}",
+    "skipped_steps": "skipped {}",
     "seconds": "{:.1f} s",
 }
 

@@ -87,6 +87,7 @@ def check(genotype: Genotype, config: RetrainConfig) -> None:
             f"{', '.join(spaces.NAMES)}, so name one of these."
         )
     check_dataset(genotype.space, config.dataset, sources.NAMES)
+    check_savings(genotype.space, config)
 
 
 def check_dataset(space: str, dataset: str, images: Sequence[str]) -> None:
@@ -105,3 +106,13 @@ def check_dataset(space: str, dataset: str, images: Sequence[str]) -> None:
             f"for {other}."
         )
     sources.check(dataset, text.NAMES if recurrent else images)
+
+
+def check_savings(space: str, config: SearchConfig | RetrainConfig) -> None:
+    """Raises InputError for what saves memory with images, if the space has none."""
+    if space != recurrent_table.NAME:
+        return
+    for name, usual in (("precision", "float32"), ("accumulate_steps", 1), ("recompute", False)):
+        value = getattr(config, name)
+        if value != usual:
+            raise InputError(f"--{name}={value} is for cells that see images; leave it away for recurrent ones.")

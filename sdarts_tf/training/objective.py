@@ -6,6 +6,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from sdarts_tf.training.accumulation import in_parts
+from sdarts_tf.training.precision import Precision
 from sdarts_tf.training.replicas import mean_over_replicas
 
 
@@ -79,6 +81,8 @@ class Objective:
         skip_dropout: rate of the dropout behind skip connections in training, a scalar tensor; None is no dropout.
         drop_rate: probability of dropping a mixed edge in training, a scalar tensor; None drops none.
         prepared: what the supernet prepared for this batch, if that is known; see `repeated`.
+        precision: of the maps; default float32. Losses and gradients are float32, and not scaled, whatever it is.
+        parts: each replica's share of the batch is computed in so many parts, one after the other.
     """
 
     supernet: keras.Model
@@ -89,6 +93,8 @@ class Objective:
     skip_dropout: tf.Tensor | None = None
     drop_rate: tf.Tensor | None = None
     prepared: Any = None
+    precision: Precision | None = None
+    parts: int = 1
 
     step_share = 1.0  # a full step of the weights is taken on every batch
 
@@ -96,8 +102,10 @@ class Objective:
         """`loss_and_gradient` for many calls at the same weights, as an attack needs it.
 
         It is traced once. What does not depend on the mixture is computed at the first call, which must stand outside
-        of any loop.
+        of any loop; not so if the batch is computed in parts, because it would be held for all of them.
         """
+        if self.parts > 1:
+            return tf.function(self.loss_and_gradient)
         functions = []
 
         def loss_and_gradient(mixture):
@@ -109,19 +117,20 @@ class Objective:
         return loss_and_gradient
 
     def _prepare(self, images, labels):
-        return self._call(self.supernet.prepare, images, training=self.training, seed=self.seed)
+        return self._call(self.supernet.prepare, self._cast(images), training=self.training, seed=self.seed)
 
     def loss_and_gradient(self, mixture):
         """The loss, a scalar, and its gradient by the mixture only: no gradient by a weight is computed."""
 
-        def on_replica(images, labels, prepared=None):
+        def on_part(part, images, labels, prepared=None):
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(mixture)
-                loss, _ = self._loss_and_correct(images, labels, mixture, prepared=prepared)
-            return loss, tape.gradient(loss, mixture)
+                loss, _ = part._loss_and_correct(images, labels, mixture, prepared=prepared)
+            return loss, part._gradient(tape, loss, mixture)
 
         args = self.batch if self.prepared is None else (*self.batch, self.prepared)
-        return mean_over_replicas(on_replica, args, self._moved)
+        loss, gradient = self._mean(on_part, args, self._moved)
+        return loss, self._unscaled(gradient)
 
     def loss_and_gradients(self, weights, mixture):
         """The loss at any weights, and its gradients by them and by the mixture. Changes nothing.
@@ -131,31 +140,51 @@ class Objective:
             mixture: the mixture.
         """
 
-        def on_replica(images, labels):
+        def on_part(part, images, labels):
             local = [tf.identity(weight) for weight in weights]
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch((local, mixture))
-                loss, _ = self._loss_and_correct(images, labels, mixture, weights=local)
-            return loss, *tape.gradient(loss, (local, mixture))
+                loss, _ = part._loss_and_correct(images, labels, mixture, weights=local)
+            return loss, *part._gradient(tape, loss, (local, mixture))
 
-        return mean_over_replicas(on_replica, self.batch)
+        loss, *gradients = self._mean(on_part, self.batch)
+        return loss, *self._unscaled(gradients)
 
     def loss_and_weight_gradient(self, mixture):
         """The loss, its gradient by the supernet's weights, and the share of correct answers."""
 
-        def on_replica(images, labels):
+        def on_part(part, images, labels):
             weights = [variable.value for variable in self.supernet.trainable_variables]
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(weights)
-                loss, accuracy = self._loss_and_correct(images, labels, mixture)
-            return loss, tape.gradient(loss, weights), accuracy
+                loss, accuracy = part._loss_and_correct(images, labels, mixture)
+            return loss, part._gradient(tape, loss, weights), accuracy
 
-        return mean_over_replicas(on_replica, self.batch, self._moved)
+        loss, gradient, accuracy = self._mean(on_part, self.batch, self._moved)
+        return loss, self._unscaled(gradient), accuracy
 
     @property
     def _moved(self):
         """The statistics that a call moves."""
         return self.supernet.non_trainable_variables if self.record else ()
+
+    def _mean(self, on_part, args, statistics=()):
+        """The mean over replicas and parts of `on_part(objective, *args)`, with the objective of each part."""
+
+        def numbered(number, *args):
+            seed = self.seed if number is None or self.seed is None else tf.random.fold_in(self.seed, number)
+            return on_part(dataclasses.replace(self, seed=seed), *args)
+
+        return mean_over_replicas(in_parts(numbered, self.parts), args, statistics)
+
+    def _gradient(self, tape, loss, sources):
+        return tape.gradient(loss, sources) if self.precision is None else self.precision.gradient(tape, loss, sources)
+
+    def _unscaled(self, gradients):
+        return gradients if self.precision is None else self.precision.unscaled(gradients)
+
+    def _cast(self, images):
+        return images if self.precision is None else self.precision.cast(images)
 
     def loss_and_accuracy(self, mixture):
         """The loss and the share of correct answers, scalars."""
@@ -194,7 +223,7 @@ class Objective:
         options = {"training": self.training, "seed": self.seed, "prepared": prepared}
         rates = {"skip_dropout": self.skip_dropout, "drop_rate": self.drop_rate}
         options |= {name: rate for name, rate in rates.items() if rate is not None}
-        return self._call(self.supernet, images, mixture, weights=weights, **options)
+        return self._call(self.supernet, self._cast(images), mixture, weights=weights, **options)
 
     def _call(self, function, *args, weights=None, **options):
         """Calls a part of the supernet, at `weights` if they are given; only `record` lets it move statistics."""

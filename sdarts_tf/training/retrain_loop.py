@@ -11,11 +11,13 @@ from sdarts_tf.data.streams import Stream, sweep
 from sdarts_tf.errors import InputError
 from sdarts_tf.genotypes.genotype import Genotype
 from sdarts_tf.layers.normalization import synchronize
+from sdarts_tf.layers.recomputation import recompute_cells
 from sdarts_tf.methods import schedules
 from sdarts_tf.training import trained_network
 from sdarts_tf.training.epoch_loop import EpochLoop, augmentation
 from sdarts_tf.training.evaluate import Evaluation
 from sdarts_tf.training.optimizers import SGD
+from sdarts_tf.training.precision import Precision
 from sdarts_tf.training.replicas import local_part
 from sdarts_tf.training.retrain_step import RetrainStep
 from sdarts_tf.training.run_directory import RunDirectory
@@ -54,6 +56,8 @@ class RetrainLoop(EpochLoop):
         options = {"seed": config.seed, "purpose": "training", "part": self._part}
         self.train_stream = Stream(train, config.batch_size, augmentation(config, source), **options)
         self.network = trained_network.build(genotype, config, source.description)
+        if config.recompute:
+            recompute_cells(self.network)
         if config.sync_batch_norm:
             synchronize(self.network)
         weights = [variable.value for variable in self.network.trainable_variables]
@@ -63,6 +67,8 @@ class RetrainLoop(EpochLoop):
             gradient_clip=config.gradient_clip,
             auxiliary_weight=config.auxiliary_weight,
             label_smoothing=config.label_smoothing,
+            precision=Precision(config.precision),
+            parts=config.accumulate_steps,
         )
         self._checksum = tf.Variable(examples.checksum(), dtype=tf.int64, trainable=False)
         super().__init__(
@@ -75,6 +81,7 @@ class RetrainLoop(EpochLoop):
             network=self.network,
             optimizer=step.optimizer.state,
             examples_checksum=self._checksum,
+            **step.precision.state,
         )
         # Without a seed, as `analysis.accuracy` and exported models call it: noise is the same in every batch.
         self._evaluate = Evaluation(lambda images, seed: self.network(images), ranks=ranks(source))

@@ -74,6 +74,7 @@ class SearchLoop(EpochLoop):
             architecture=step.architecture,
             weight_optimizer=step.weight_optimizer.state,
             alpha_optimizer=step.alpha_optimizer.state,
+            **step.precision.state,
             **task.tracked,
         )
         self.genotypes, self.mixtures = (Records(directory, name) for name in ("genotypes.jsonl", "mixtures.jsonl"))

@@ -1,6 +1,7 @@
 """One bilevel step: move alpha, find a hard mixture nearby, move the weights there."""
 
 import dataclasses
+import functools
 from collections.abc import Collection
 
 import keras
@@ -10,18 +11,21 @@ from sdarts_tf import spaces
 from sdarts_tf.config import SearchConfig
 from sdarts_tf.errors import InputError
 from sdarts_tf.layers.normalization import synchronize
+from sdarts_tf.layers.recomputation import recompute_cells
 from sdarts_tf.methods import simplex
 from sdarts_tf.methods.method import Method, parse
 from sdarts_tf.spaces.base import Architecture, SearchSpace
 from sdarts_tf.training.objective import Objective
 from sdarts_tf.training.optimizers import SGD, Adam, clip_by_global_norm
+from sdarts_tf.training.precision import Precision
 
 
 @dataclasses.dataclass(frozen=True)
 class StepResult:
     """Figures of one step, scalars: the training loss and accuracy at the perturbed mixture, and what went wrong.
 
-    `validation_loss` is the alpha step's. `non_finite` counts the losses of this step that were not finite.
+    `validation_loss` is the alpha step's. `non_finite` counts the losses of this step that were not finite;
+    `skipped` is 1 if a gradient overflowed float16, so that the step was skipped from there on, else 0.
     """
 
     loss: tf.Tensor
@@ -29,6 +33,7 @@ class StepResult:
     validation_loss: tf.Tensor
     gradient_norm: tf.Tensor
     non_finite: tf.Tensor
+    skipped: tf.Tensor
 
 
 class _TracedOnce:
@@ -54,6 +59,7 @@ class SearchStep:
         alpha_gradient_clip: largest global norm of alpha's gradient; None is any.
         attack_training: the attack normalizes by the batch's statistics instead of the running ones.
         perturbed: the groups of the mixture that are perturbed; None means all.
+        precision: of what the objectives compute; default float32.
         objectives: functions that make the `Objective` of a training batch and of a validation batch, called as
             `objective(supernet, batch, training=, record=, seed=)`, and with the rates of dropout where there are any.
     """
@@ -70,6 +76,7 @@ class SearchStep:
         alpha_gradient_clip: float | None = None,
         attack_training: bool = False,
         perturbed: Collection[str] | None = None,
+        precision: Precision | None = None,
         objectives=(Objective, Objective),
     ):
         self.supernet, self.architecture, self.method = supernet, architecture, method
@@ -77,6 +84,7 @@ class SearchStep:
         self.gradient_clip, self.alpha_gradient_clip = gradient_clip, alpha_gradient_clip
         self.attack_training = attack_training
         self.perturbed = tuple(architecture.alpha if perturbed is None else perturbed)
+        self.precision = precision or Precision()
         self._train_objective, self._valid_objective = objectives
         self._non_finite = tf.Variable(0, trainable=False, name="non_finite")
 
@@ -107,6 +115,7 @@ class SearchStep:
             The fields of `StepResult`, by name.
         """
         self._non_finite.assign(0)
+        self.precision.begin_step()
         alpha_seed, noise_seed, attack_seed, weight_seed = tf.unstack(tf.random.split(seed, 4))
         rates = {"skip_dropout": skip_dropout, "drop_rate": drop_rate}
         training = {"training": True, **{name: rate for name, rate in rates.items() if rate is not None}}
@@ -128,7 +137,8 @@ class SearchStep:
         loss, accuracy, norm = self._move_weights(train, hard, learning_rate)
         self._count_non_finite(validation_loss)
         self._count_non_finite(loss)
-        result = StepResult(loss, accuracy, validation_loss, norm, self._non_finite.read_value())
+        counts = self._non_finite.read_value(), self.precision.end_step()
+        result = StepResult(loss, accuracy, validation_loss, norm, *counts)
         return {field.name: getattr(result, field.name) for field in dataclasses.fields(result)}
 
     def _perturb(self, loss_and_gradient, epsilon, seed):
@@ -139,6 +149,7 @@ class SearchStep:
         def of_the_perturbed(shares):
             loss, gradient = loss_and_gradient(self.architecture.constrained(mixture | shares))
             self._count_non_finite(loss)
+            self.precision.watch(gradient)
             return loss, {group: gradient[group] for group in shares}
 
         hard = self.method.perturbation(clean, of_the_perturbed, epsilon=epsilon, seed=seed)
@@ -157,13 +168,13 @@ class SearchStep:
         gradient = list(pullback(gradient).values())
         if self.alpha_gradient_clip is not None:
             gradient, _ = clip_by_global_norm(gradient, self.alpha_gradient_clip)
-        self.alpha_optimizer.apply(gradient, alpha_learning_rate)
+        self.precision.apply(gradient, lambda: self.alpha_optimizer.apply(gradient, alpha_learning_rate))
         return loss
 
     def _move_weights(self, train, mixture, learning_rate):
         loss, gradient, accuracy = train.loss_and_weight_gradient(mixture)
         gradient, norm = clip_by_global_norm(gradient, self.gradient_clip)
-        self.weight_optimizer.apply(gradient, learning_rate)
+        self.precision.apply(gradient, lambda: self.weight_optimizer.apply(gradient, learning_rate))
         return loss, accuracy, norm
 
     def _count_non_finite(self, loss):
@@ -196,6 +207,8 @@ def build_step(
         channel_divisor=method.channel_divisor,
         dropped_skips=method.dropped_skips,
     )
+    if config.recompute:
+        recompute_cells(supernet)
     if config.drop_path and not space.drops_edges:
         raise InputError(f"--drop_path drops edges of DARTS cells; leave it away with --space={space.name}.")
     if config.sync_batch_norm:
@@ -203,7 +216,10 @@ def build_step(
     operations, edges = space.alpha_shapes(), space.edge_shapes() if method.edge_normalization else {}
     architecture = architecture_class(operations | edges, seed=config.seed)
     perturbed = None if config.perturb_edges else operations
-    return join(config, supernet, architecture, method, betas=(0.5, 0.999), perturbed=perturbed)
+    precision = Precision(config.precision)
+    objective = functools.partial(Objective, precision=precision, parts=config.accumulate_steps)
+    options = {"perturbed": perturbed, "precision": precision, "objectives": (objective, objective)}
+    return join(config, supernet, architecture, method, betas=(0.5, 0.999), **options)
 
 
 def parse_method(config: SearchConfig, unrolled_clip=None) -> Method:
