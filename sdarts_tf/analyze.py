@@ -1,14 +1,14 @@
 """Shows why a search works: python -m sdarts_tf.analyze --run_dir=runs/a, or --run_dir=runs/a,runs/b to compare."""
 
+import dataclasses
 import json
 import pathlib
 import sys
 
 from sdarts_tf import command_line
 from sdarts_tf.config import AnalyzeConfig
-from sdarts_tf.data import sources
 from sdarts_tf.errors import InputError
-from sdarts_tf.training import searched_files
+from sdarts_tf.training import handover, searched_files
 from sdarts_tf.training.run_directory import RunDirectory
 
 FOLDER = "analysis"
@@ -56,8 +56,9 @@ def analyze(config: AnalyzeConfig) -> dict[str, dict]:
 
 
 def _data(config, data_dir):
-    source = sources.get(config.dataset)
-    return source, source.load("train", data_dir or config.data_dir, config.max_examples)
+    config = dataclasses.replace(config, data_dir=data_dir or config.data_dir)
+    source = handover.source(config)
+    return source, source.load("train", config.data_dir, config.max_examples)
 
 
 def _labels(names) -> dict[str, str]:

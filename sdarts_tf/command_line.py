@@ -140,6 +140,14 @@ def run(main, config_class, *, description: str) -> int:
     return status
 
 
+def say_inspection(inspection, sheet) -> int:
+    """Prints what `check_data` found; the exit status, 2 where the data cannot be used."""
+    print(inspection)
+    if sheet is not None:
+        print(f"\nImages as training sees them: {sheet}")
+    return 0 if inspection.usable else 2
+
+
 def quiet_tensorflow() -> None:
     """Imports TensorFlow without its start-up banners and sets its log to errors.
 

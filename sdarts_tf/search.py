@@ -6,7 +6,8 @@ import sys
 
 from sdarts_tf import benchmarks, command_line, spaces
 from sdarts_tf.config import SearchConfig
-from sdarts_tf.data import sources, text
+from sdarts_tf.data import own, text
+from sdarts_tf.data.inspection import Inspection
 from sdarts_tf.errors import InputError
 from sdarts_tf.genotypes.drawing import describe, draw
 from sdarts_tf.genotypes.genotype import Genotype
@@ -36,7 +37,9 @@ def check(config: SearchConfig) -> None:
         _check_nasbench201(config)
     if config.family == "recurrent":
         _check_recurrent(config)
-    handover.check_dataset(config.space, config.dataset, tuple(sources.SOURCES))
+    handover.check_dataset(config.space, config.dataset)
+    if config.check_data and config.family == "recurrent":
+        raise InputError("--check_data looks at images; leave it away with --space=recurrent.")
     try:
         progressive.stages(config.stage_cells, config.stage_kept, config.stage_skip_dropout)
     except ValueError as error:
@@ -99,11 +102,8 @@ def search(config: SearchConfig) -> SearchResult:
         >>> len(result.genotype.cells["normal"])
         8
     """
-    completed = config.completed()
-    check(completed)
-    if config.run_dir is None:
-        name = f"{config.method}-{config.space}-{completed.dataset}-{config.seed}"
-        config = dataclasses.replace(config, run_dir=str(pathlib.Path("runs") / name))
+    check(config.completed())
+    config = _named(config)
     processes = cluster.read(config.strategy)
     directory = RunDirectory(config.run_dir, writes=processes.is_chief)
     if config.resume:
@@ -130,13 +130,38 @@ def search(config: SearchConfig) -> SearchResult:
     return SearchResult(genotype, directory.path)
 
 
+def check_data(config: SearchConfig) -> tuple[Inspection, pathlib.Path | None]:
+    """Looks at the data of a search instead of starting it; writes `contact_sheet.png` to the run's folder.
+
+    Raises:
+        InputError: a setting cannot be used, or there are no such data.
+    """
+    config = _named(config).completed()
+    check(config)
+    directory = RunDirectory(config.run_dir)
+    with command_line.native_output_held():  # tensorflow-datasets, if it is needed, imports TensorFlow
+        source = handover.source(config)
+    command_line.quiet_tensorflow()
+    from sdarts_tf.analysis import data_check
+
+    return data_check.run(config, source, directory)
+
+
+def _named(config):
+    """The settings with the folder of the run."""
+    if config.run_dir is not None:
+        return config
+    name = f"{config.method}-{config.space}-{own.label(config.completed().dataset)}-{config.seed}"
+    return dataclasses.replace(config, run_dir=str(pathlib.Path("runs") / name))
+
+
 def _image_task(config, directory):
     """Reads the images; what makes the loop once TensorFlow is there."""
     benchmark = None
     if config.benchmark:
         benchmark = benchmarks.load(config.benchmark, config.space, config.benchmark_dataset or config.dataset)
-    source = sources.get(config.dataset)
     with command_line.native_output_held():  # tensorflow-datasets, if it is needed, imports TensorFlow
+        source = handover.source(config)
         examples = source.load("train", config.data_dir, config.max_examples)
 
     def make():
@@ -160,12 +185,15 @@ def _text_task(config, directory):
     return make
 
 
-def main(config: SearchConfig) -> None:
-    """Searches and says what was found."""
+def main(config: SearchConfig) -> int | None:
+    """Searches and says what was found, or only looks at the data."""
+    if config.check_data:
+        return command_line.say_inspection(*check_data(config))
     result = search(config)
     print(describe(result.genotype))
     print(f"Genotype: {result.run_dir / 'genotype.json'}")
     print(f"Picture:  {result.run_dir / 'genotype.svg'} and .png")
+    return None
 
 
 if __name__ == "__main__":

@@ -1,15 +1,16 @@
 """Reads another genotype off a finished search: `python -m sdarts_tf.select --run_dir=runs/x --select=perturbation`."""
 
+import dataclasses
 import pathlib
 import sys
 
 from sdarts_tf import command_line
 from sdarts_tf.config import SelectConfig
-from sdarts_tf.data import sources
 from sdarts_tf.errors import InputError
 from sdarts_tf.genotypes.drawing import describe, draw
 from sdarts_tf.genotypes.genotype import Genotype
 from sdarts_tf.methods import ingredients
+from sdarts_tf.training import handover
 from sdarts_tf.training.run_directory import RunDirectory
 
 
@@ -66,9 +67,9 @@ def _by_perturbation(config, found, directory):
     from sdarts_tf.training.selection import SelectionLoop
 
     found.space.choices()  # refused here where there are none
-    source = sources.get(found.config.dataset)
+    data_dir = found.config.data_dir if config.data_dir is None else config.data_dir
     with command_line.native_output_held():  # tensorflow-datasets, if it is needed
-        data_dir = found.config.data_dir if config.data_dir is None else config.data_dir
+        source = handover.source(dataclasses.replace(found.config, data_dir=data_dir))
         examples = source.load("train", data_dir, found.config.max_examples)
     runtime.suit_supernets()
     runtime.make_reproducible(config.seed)

@@ -32,7 +32,9 @@ class SearchedRun:
         _, alpha_part = split(examples, files.config.train_share)
         batches = curvature.fixed_batches(alpha_part, source, batch_size=self.batch_size, count=config.batches)
         self._searched = searched.describe(files.run_dir, files.config)
-        step = build_step(self._searched.config, source.num_classes, self._searched.space)
+        step = build_step(
+            self._searched.config, source.num_classes, self._searched.space, image_channels=source.image_shape[2]
+        )
         self.space, self.supernet, self.architecture = self._searched.space, step.supernet, step.architecture
         self._max_skips = ingredients.max_skips(files.config.method, files.config.max_skips)
         self.loss = FixedLoss(self.supernet, batches, training=config.statistics == "training")

@@ -71,12 +71,16 @@ class TrainedFiles:
             InputError: the files are missing, or have other classes than the network was trained for.
         """
         data_dir = self.config.data_dir if data_dir is None else data_dir
-        photos = self.data.name in sources.IN_FOLDERS
-        source = sources.get(self.data.name, data_dir, self.data.image_shape[0] if photos else None)
+        source = sources.get(self.data.name, data_dir, self.data.image_shape[0] if self.data.photos else None)
         if tuple(source.label_names) != self.data.label_names:
             raise InputError(
                 f"{self.data.name} in --data_dir={data_dir} has other classes than the {self.data.num_classes} that "
                 f"the network in {self.path} was trained for; name the folder it was trained from."
+            )
+        if source.image_shape != self.data.image_shape:
+            raise InputError(
+                f"{self.data.name} in --data_dir={data_dir} has images of {list(source.image_shape)}, but the network "
+                f"in {self.path} was trained for {list(self.data.image_shape)}; name the folder it was trained from."
             )
         return source.load(split, data_dir, max_examples)
 
