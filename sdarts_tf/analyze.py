@@ -8,6 +8,7 @@ import sys
 from sdarts_tf import command_line
 from sdarts_tf.config import AnalyzeConfig
 from sdarts_tf.errors import InputError
+from sdarts_tf.spaces import plugins
 from sdarts_tf.training import handover, searched_files
 from sdarts_tf.training.run_directory import RunDirectory
 
@@ -43,6 +44,8 @@ def analyze(config: AnalyzeConfig) -> dict[str, dict]:
 
     runtime.suit_supernets()
     runtime.make_reproducible(0)
+    for name in files:
+        command_line.load_plugin(plugins.kept(name))
     runs = {name: SearchedRun(each, *data[name], config) for name, each in files.items()}
     analyses = {}
     for name, run in runs.items():

@@ -14,6 +14,7 @@ from sdarts_tf.data.vocabulary import Vocabulary
 from sdarts_tf.errors import InputError
 from sdarts_tf.genotypes import published
 from sdarts_tf.genotypes.genotype import Genotype
+from sdarts_tf.spaces import plugins
 from sdarts_tf.training import cluster, handover, trained_files
 from sdarts_tf.training.run_directory import RunDirectory
 
@@ -70,10 +71,12 @@ def retrain(config: RetrainConfig) -> RetrainResult:
     directory = RunDirectory(config.run_dir, trained_files.FOLDER, what="a trained network", writes=processes.is_chief)
     if config.resume:
         config = directory.resumed_config(config)
+        command_line.load_plugin(plugins.kept(directory.path))
         genotype = Genotype.load(directory.path / "genotype.json")
     else:
-        directory.require_unused(("genotype.json", "data.json"))
+        directory.require_unused(("genotype.json", "data.json", plugins.FILE))
         config = handover.complete(config)
+        command_line.load_plugin(config.plugin)
         genotype = published.find(config.genotype)
     handover.check(genotype, config)
     read = _text if handover.family(genotype) == "recurrent" else _images
@@ -82,11 +85,13 @@ def retrain(config: RetrainConfig) -> RetrainResult:
     command_line.quiet_tensorflow()
     from sdarts_tf.training import runtime, strategy
 
+    plugins.try_operations()
     runtime.make_reproducible(config.seed)
     with strategy.together(processes, config.run_dir), strategy.create(config.strategy).scope():
         loop = make()
         if not config.resume:
             files = {"genotype.json": genotype.to_json() + "\n", "data.json": data.to_json()}
+            files |= {plugins.FILE: plugins.read(config.plugin)} if config.plugin else {}
             flags, size = command_line.to_flagfile(config), loop.checkpoint_bytes()
             directory.create(config, flags, checkpoint_bytes=size, files=files)
         loop.run()
@@ -102,6 +107,7 @@ def check_data(config: RetrainConfig) -> tuple[Inspection, pathlib.Path | None]:
         InputError: a setting cannot be used, or there are no such data.
     """
     config = handover.complete(dataclasses.replace(config, run_dir=handover.run_dir(config)))
+    command_line.load_plugin(config.plugin)
     genotype = published.find(config.genotype)
     handover.check(genotype, config)
     if handover.family(genotype) == "recurrent":

@@ -12,6 +12,7 @@ from sdarts_tf.errors import InputError
 from sdarts_tf.genotypes.drawing import describe, draw
 from sdarts_tf.genotypes.genotype import Genotype
 from sdarts_tf.methods import ingredients, progressive, stopping
+from sdarts_tf.spaces import plugins
 from sdarts_tf.training import cluster, handover
 from sdarts_tf.training.run_directory import RunDirectory
 
@@ -25,7 +26,8 @@ class SearchResult:
 
 
 def check(config: SearchConfig) -> None:
-    """Raises InputError for a method, space or data set that does not exist. Imports no TensorFlow."""
+    """Raises InputError for a method, space or data set that does not exist. Imports TensorFlow for a plugin only."""
+    command_line.load_plugin(config.plugin)
     try:
         ingredients.split(config.method)
     except ValueError as error:
@@ -108,8 +110,9 @@ def search(config: SearchConfig) -> SearchResult:
     directory = RunDirectory(config.run_dir, writes=processes.is_chief)
     if config.resume:
         config = directory.resumed_config(config)
+        command_line.load_plugin(plugins.kept(directory.path))
     else:
-        directory.require_unused()
+        directory.require_unused({plugins.FILE})
     config = config.completed()
     start = _text_task if config.family == "recurrent" else _image_task
     make = start(config, directory)
@@ -118,11 +121,14 @@ def search(config: SearchConfig) -> SearchResult:
     from sdarts_tf.training import runtime, strategy
 
     (runtime.suit_texts if config.family == "recurrent" else runtime.suit_supernets)()
+    plugins.try_operations()
     runtime.make_reproducible(config.seed)
     with strategy.together(processes, config.run_dir), strategy.create(config.strategy).scope():
         loop = make()
         if not config.resume:
-            directory.create(config, command_line.to_flagfile(config), checkpoint_bytes=loop.checkpoint_bytes())
+            files = {plugins.FILE: plugins.read(config.plugin)} if config.plugin else {}
+            flags, size = command_line.to_flagfile(config), loop.checkpoint_bytes()
+            directory.create(config, flags, checkpoint_bytes=size, files=files)
         genotype = loop.run()
     if directory.writes:
         directory.write("genotype.json", genotype.to_json() + "\n")

@@ -10,6 +10,7 @@ from sdarts_tf.errors import InputError
 from sdarts_tf.genotypes.drawing import describe, draw
 from sdarts_tf.genotypes.genotype import Genotype
 from sdarts_tf.methods import ingredients
+from sdarts_tf.spaces import plugins
 from sdarts_tf.training import handover
 from sdarts_tf.training.run_directory import RunDirectory
 
@@ -42,6 +43,7 @@ def select(config: SelectConfig) -> tuple[Genotype, pathlib.Path]:
         raise InputError(f"--run_dir={config.run_dir} holds no finished search; name the folder of one.")
 
     command_line.quiet_tensorflow()
+    command_line.load_plugin(plugins.kept(directory.run_dir))
     from sdarts_tf.training import searched
 
     found = searched.read(config.run_dir)

@@ -10,7 +10,7 @@ from sdarts_tf.data import own, sources, text
 from sdarts_tf.errors import InputError
 from sdarts_tf.genotypes import published
 from sdarts_tf.genotypes.genotype import Genotype
-from sdarts_tf.spaces import recurrent_table
+from sdarts_tf.spaces import plugins, recurrent_table
 
 # Side of what a search cuts out of photos: its supernet has no stem for large images.
 _SEARCHED_SIZE = 32
@@ -55,6 +55,8 @@ def complete(config: RetrainConfig) -> RetrainConfig:
     folder = pathlib.Path(config.run_dir)
     found = {"genotype": str(folder / "genotype.json"), "data_dir": None}
     searched = (folder / "config.json").is_file()
+    if plugins.kept(folder) is not None and config.genotype is None:
+        found["plugin"] = str(plugins.kept(folder))
     if config.genotype is None and not (folder / "genotype.json").is_file():
         finish = f"finish its search (python -m sdarts_tf.search --resume --run_dir={folder})"
         raise InputError(
@@ -88,10 +90,10 @@ def source(config: SearchConfig) -> sources.Source:
 
 def check(genotype: Genotype, config: RetrainConfig) -> None:
     """Raises InputError unless the genotype is of a known space, and the data set one for it."""
-    if genotype.space not in spaces.NAMES:
+    if genotype.space not in spaces.names():
         raise InputError(
             f"The genotype {config.genotype} is of space {genotype.space!r}; retraining builds networks of the spaces "
-            f"{', '.join(spaces.NAMES)}, so name one of these."
+            f"{', '.join(spaces.names())}, so name one of these; a plugin's space needs its --plugin."
         )
     check_dataset(genotype.space, config.dataset)
 

@@ -14,7 +14,7 @@ from sdarts_tf.data.text import Corpus
 from sdarts_tf.data.vocabulary import Vocabulary
 from sdarts_tf.errors import InputError
 from sdarts_tf.genotypes.genotype import Genotype
-from sdarts_tf.spaces import recurrent_table
+from sdarts_tf.spaces import plugins, recurrent_table
 
 FOLDER = "retrain"
 
@@ -38,6 +38,11 @@ class TrainedFiles:
     data: DataDescription | Vocabulary
     checkpoint: str
     epoch: int
+
+    @property
+    def plugin(self) -> pathlib.Path | None:
+        """The file with the operations and the space of its own that the network needs; None without one."""
+        return plugins.kept(self.path)
 
     def corpus(self, data_dir: str | None = None) -> Corpus:
         """The texts that a language model was trained on.
