@@ -43,7 +43,7 @@ def as_in_a_new_process():
 
     @contextlib.contextmanager
     def forgetting():
-        tables = (operations.OPERATIONS, plugins.TABLES, plugins.SPACES, plugins._operations, plugins._tables)
+        tables = (operations.OPERATIONS, plugins.TABLES, plugins.SPACES, plugins._operations)
         before = [table.copy() for table in tables]
         yield
         for table, kept in zip(tables, before, strict=True):

@@ -4,6 +4,7 @@ Imports no TensorFlow, so that `--help` and a wrong flag answer at once.
 """
 
 from sdarts_tf.config.analyze import AnalyzeConfig
+from sdarts_tf.config.doctor import DoctorConfig
 from sdarts_tf.config.draw import DrawConfig
 from sdarts_tf.config.report import ReportConfig
 from sdarts_tf.config.retrain import RetrainConfig
@@ -15,6 +16,7 @@ from sdarts_tf.config.trained import CHECKPOINTS, EvaluateConfig, ExportConfig, 
 __all__ = [
     "CHECKPOINTS",
     "AnalyzeConfig",
+    "DoctorConfig",
     "DrawConfig",
     "EvaluateConfig",
     "ExportConfig",

@@ -44,6 +44,12 @@ def read(split, data_dir, *, name, layouts, archives, tfds_name, url):
     return _read_tfds(split, folder, tfds_name, download=True)
 
 
+def is_present(data_dir, *, layouts, tfds_name) -> bool:
+    """Whether `read` would find the files without a network; they may be damaged."""
+    folder = root(data_dir)
+    return any(path.exists() for path, _ in layouts(folder)) or _prepared(folder / tfds_name)
+
+
 def root(data_dir) -> pathlib.Path:
     """The folder of all data sets: `data_dir`, else `$TFDS_DATA_DIR`, else `~/tensorflow_datasets`."""
     return pathlib.Path(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()

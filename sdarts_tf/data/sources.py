@@ -9,7 +9,7 @@ from sdarts_tf.data import files, folders, formats, own, records
 from sdarts_tf.data.source import Examples, Source
 from sdarts_tf.errors import InputError
 
-__all__ = ["IN_FOLDERS", "NAMES", "SOURCES", "Examples", "Source", "check", "get", "is_known"]
+__all__ = ["IN_FOLDERS", "NAMES", "SOURCES", "Examples", "Source", "check", "get", "is_known", "is_present"]
 
 
 def _read_digits(split, data_dir):
@@ -73,6 +73,14 @@ def check(name: str, known: Sequence[str] | None = None) -> None:
 def is_known(name: str) -> bool:
     """Whether `name` is a data set of images, as far as can be told without looking for it."""
     return name in NAMES or own.matches(name)
+
+
+def is_present(name: str, data_dir: str | None = None) -> bool:
+    """Whether a data set can be read without a download; own data always count as present."""
+    if name not in _PLACES:
+        return True
+    layouts, tfds_name = _PLACES[name]
+    return files.is_present(data_dir, layouts=layouts, tfds_name=tfds_name)
 
 
 def get(name: str, data_dir: str | None = None, image_size: int | None = None, *, photo_size: int = 224) -> Source:
@@ -145,6 +153,12 @@ def _files(name, layouts, url, tfds_name=None):
     options = {"layouts": layouts, "archives": _ARCHIVES[name], "tfds_name": tfds_name or name, "url": url}
     return functools.partial(files.read, name=name, **options)
 
+
+_PLACES = {
+    "cifar10": (_cifar10_layouts, "cifar10"),
+    "cifar100": (_cifar100_layouts, "cifar100"),
+    "svhn": (_svhn_layouts, "svhn_cropped"),
+}
 
 # Means and deviations as in the official code, `optimizers/darts/utils.py`; it mirrors SVHN's digits too.
 SOURCES = {

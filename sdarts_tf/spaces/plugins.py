@@ -23,7 +23,6 @@ _KINDS = ("normal", "reduce")
 # What plugins have defined in this process: spaces with cells of their own, and the names of everything.
 SPACES: dict = {}
 _operations: set[str] = set()
-_tables: set[str] = set()
 
 
 def read(path) -> str:
@@ -70,7 +69,6 @@ def load(path) -> None:
     _operations.update(own_operations)
     for name, space in spaces.items():
         (TABLES if isinstance(space, dict) else SPACES)[name] = space
-        _tables.update({name} if isinstance(space, dict) else ())
 
 
 def try_operations() -> None:
