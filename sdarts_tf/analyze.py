@@ -7,6 +7,7 @@ import sys
 from sdarts_tf import command_line
 from sdarts_tf.config import AnalyzeConfig
 from sdarts_tf.errors import InputError
+from sdarts_tf.spaces import plugins
 from sdarts_tf.training import searched_files
 from sdarts_tf.training.run_directory import RunDirectory
 
@@ -43,6 +44,8 @@ def analyze(config: AnalyzeConfig) -> dict[str, dict]:
     texts = any(each.config.family == "recurrent" for each in files.values())
     (runtime.suit_texts if texts else runtime.suit_supernets)()
     runtime.make_reproducible(0)
+    for name in files:
+        command_line.load_plugin(plugins.kept(name))
     runs = {name: SearchedRun(each, tasks[name], config) for name, each in files.items()}
     analyses = {}
     for name, run in runs.items():

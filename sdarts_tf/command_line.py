@@ -19,6 +19,7 @@ import typing
 from absl import flags
 
 from sdarts_tf.errors import InputError, RunError
+from sdarts_tf.spaces import plugins
 
 _HELP_FLAGS = {"-h", "-help", "--help", "--helpfull", "--helpshort"}
 _DEFINE = {bool: flags.DEFINE_boolean, int: flags.DEFINE_integer, float: flags.DEFINE_float, str: flags.DEFINE_string}
@@ -138,6 +139,27 @@ def run(main, config_class, *, description: str) -> int:
         with contextlib.suppress(BrokenPipeError):
             print(f"{program}: {' '.join(sentence.splitlines())}", file=sys.stderr)
     return status
+
+
+def load_plugin(path) -> None:
+    """Loads a plugin, before which TensorFlow is imported; does nothing where `path` is None.
+
+    Raises:
+        InputError: it is missing, fails, or defines nothing that can be used.
+    """
+    if path is None:
+        return
+    plugins.read(path)  # a wrong path is noticed at once
+    quiet_tensorflow()
+    plugins.load(path)
+
+
+def say_inspection(inspection, sheet) -> int:
+    """Prints what `check_data` found; the exit status, 2 where the data cannot be used."""
+    print(inspection)
+    if sheet is not None:
+        print(f"\nImages as training sees them: {sheet}")
+    return 0 if inspection.usable else 2
 
 
 def quiet_tensorflow() -> None:

@@ -7,6 +7,7 @@ import sys
 from sdarts_tf import benchmarks, command_line
 from sdarts_tf.config import CorrelateConfig
 from sdarts_tf.errors import InputError
+from sdarts_tf.spaces import plugins
 from sdarts_tf.training import searched_files
 from sdarts_tf.training.run_directory import RunDirectory
 
@@ -48,6 +49,7 @@ def correlate(config: CorrelateConfig) -> dict:
 
     runtime.suit_supernets()
     runtime.make_reproducible(config.seed)
+    command_line.load_plugin(plugins.kept(config.run_dir))
     ranking = SupernetRanking(files, make_task, benchmark, config)
     correlation = ranking.correlation(lambda text: print(text, file=sys.stderr))
     correlation = {"benchmark": str(path), "benchmark_dataset": dataset, **correlation}

@@ -38,6 +38,7 @@ def evaluate(config: EvaluateConfig) -> Evaluation | TextEvaluation:
     with command_line.native_output_held():  # tensorflow-datasets, if it is needed, imports TensorFlow
         examples = files.examples(config.split, config.data_dir, config.max_examples)
     command_line.quiet_tensorflow()
+    command_line.load_plugin(files.plugin)
     evaluation = _measure(config, examples)
     _write(evaluation, files)
     return evaluation

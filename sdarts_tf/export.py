@@ -62,6 +62,7 @@ def export(config: ExportConfig) -> pathlib.Path:
     from sdarts_tf.interop import comparison, lite, model_card, onnx, saved_model
     from sdarts_tf.training import trained_network
 
+    command_line.load_plugin(files.plugin)
     data = files.data
     network = trained_network.load(config.run_dir, config.checkpoint).network
     module = {"saved_model": saved_model, "lite": lite, "onnx": onnx}[config.format]

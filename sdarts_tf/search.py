@@ -6,11 +6,13 @@ import sys
 
 from sdarts_tf import benchmarks, command_line, spaces
 from sdarts_tf.config import SearchConfig
-from sdarts_tf.data import sources, text
+from sdarts_tf.data import own, text
+from sdarts_tf.data.inspection import Inspection
 from sdarts_tf.errors import InputError
 from sdarts_tf.genotypes.drawing import describe, draw
 from sdarts_tf.genotypes.genotype import Genotype
 from sdarts_tf.methods import ingredients, progressive, stopping
+from sdarts_tf.spaces import plugins
 from sdarts_tf.training import cluster, handover
 from sdarts_tf.training.run_directory import RunDirectory
 
@@ -24,7 +26,8 @@ class SearchResult:
 
 
 def check(config: SearchConfig) -> None:
-    """Raises InputError for a method, space or data set that does not exist. Imports no TensorFlow."""
+    """Raises InputError for a method, space or data set that does not exist. Imports TensorFlow for a plugin only."""
+    command_line.load_plugin(config.plugin)
     try:
         ingredients.split(config.method)
     except ValueError as error:
@@ -43,7 +46,9 @@ def check(config: SearchConfig) -> None:
         raise InputError(f"--official_supernet is for nasbench1shot1; leave it away with --space={config.space}.")
     if config.family == "recurrent":
         _check_recurrent(config)
-    handover.check_dataset(config.space, config.dataset, tuple(sources.SOURCES))
+    handover.check_dataset(config.space, config.dataset)
+    if config.check_data and config.family == "recurrent":
+        raise InputError("--check_data looks at images; leave it away with --space=recurrent.")
     try:
         progressive.stages(config.stage_cells, config.stage_kept, config.stage_skip_dropout)
     except ValueError as error:
@@ -111,17 +116,15 @@ def search(config: SearchConfig) -> SearchResult:
         >>> len(result.genotype.cells["normal"])
         8
     """
-    completed = config.completed()
-    check(completed)
-    if config.run_dir is None:
-        name = f"{config.method}-{config.space}-{completed.dataset}-{config.seed}"
-        config = dataclasses.replace(config, run_dir=str(pathlib.Path("runs") / name))
+    check(config.completed())
+    config = _named(config)
     processes = cluster.read(config.strategy)
     directory = RunDirectory(config.run_dir, writes=processes.is_chief)
     if config.resume:
         config = directory.resumed_config(config)
+        command_line.load_plugin(plugins.kept(directory.path))
     else:
-        directory.require_unused()
+        directory.require_unused({plugins.FILE})
     config = config.completed()
     start = _text_task if config.family == "recurrent" else _image_task
     make = start(config, directory)
@@ -130,11 +133,14 @@ def search(config: SearchConfig) -> SearchResult:
     from sdarts_tf.training import runtime, strategy
 
     (runtime.suit_texts if config.family == "recurrent" else runtime.suit_supernets)()
+    plugins.try_operations()
     runtime.make_reproducible(config.seed)
     with strategy.together(processes, config.run_dir), strategy.create(config.strategy).scope():
         loop = make()
         if not config.resume:
-            directory.create(config, command_line.to_flagfile(config), checkpoint_bytes=loop.checkpoint_bytes())
+            files = {plugins.FILE: plugins.read(config.plugin)} if config.plugin else {}
+            flags, size = command_line.to_flagfile(config), loop.checkpoint_bytes()
+            directory.create(config, flags, checkpoint_bytes=size, files=files)
         genotype = loop.run()
     if directory.writes:
         directory.write("genotype.json", genotype.to_json() + "\n")
@@ -142,10 +148,36 @@ def search(config: SearchConfig) -> SearchResult:
     return SearchResult(genotype, directory.path)
 
 
+def check_data(config: SearchConfig) -> tuple[Inspection, pathlib.Path | None]:
+    """Looks at the data of a search instead of starting it; writes `contact_sheet.png` to the run's folder.
+
+    Raises:
+        InputError: a setting cannot be used, or there are no such data.
+    """
+    config = _named(config).completed()
+    check(config)
+    directory = RunDirectory(config.run_dir)
+    with command_line.native_output_held():  # tensorflow-datasets, if it is needed, imports TensorFlow
+        source = handover.source(config)
+    command_line.quiet_tensorflow()
+    from sdarts_tf.analysis import data_check
+
+    return data_check.run(config, source, directory)
+
+
+def _named(config):
+    """The settings with the folder of the run."""
+    if config.run_dir is not None:
+        return config
+    name = f"{config.method}-{config.space}-{own.label(config.completed().dataset)}-{config.seed}"
+    return dataclasses.replace(config, run_dir=str(pathlib.Path("runs") / name))
+
+
 def _image_task(config, directory):
     """Reads the images; what makes the loop once TensorFlow is there."""
-    benchmark, source = None, sources.get(config.dataset)
+    benchmark = None
     with command_line.native_output_held():  # tensorflow-datasets and official benchmarks import TensorFlow
+        source = handover.source(config)
         if config.benchmark:
             benchmark = benchmarks.load(config.benchmark, config.space, config.benchmark_dataset or config.dataset)
         examples = source.load("train", config.data_dir, config.max_examples)
@@ -171,12 +203,15 @@ def _text_task(config, directory):
     return make
 
 
-def main(config: SearchConfig) -> None:
-    """Searches and says what was found."""
+def main(config: SearchConfig) -> int | None:
+    """Searches and says what was found, or only looks at the data."""
+    if config.check_data:
+        return command_line.say_inspection(*check_data(config))
     result = search(config)
     print(describe(result.genotype))
     print(f"Genotype: {result.run_dir / 'genotype.json'}")
     print(f"Picture:  {result.run_dir / 'genotype.svg'} and .png")
+    return None
 
 
 if __name__ == "__main__":

@@ -1,15 +1,17 @@
 """Reads another genotype off a finished search: `python -m sdarts_tf.select --run_dir=runs/x --select=perturbation`."""
 
+import dataclasses
 import pathlib
 import sys
 
 from sdarts_tf import command_line
 from sdarts_tf.config import SelectConfig
-from sdarts_tf.data import sources
 from sdarts_tf.errors import InputError
 from sdarts_tf.genotypes.drawing import describe, draw
 from sdarts_tf.genotypes.genotype import Genotype
 from sdarts_tf.methods import ingredients
+from sdarts_tf.spaces import plugins
+from sdarts_tf.training import handover
 from sdarts_tf.training.run_directory import RunDirectory
 
 
@@ -41,6 +43,7 @@ def select(config: SelectConfig) -> tuple[Genotype, pathlib.Path]:
         raise InputError(f"--run_dir={config.run_dir} holds no finished search; name the folder of one.")
 
     command_line.quiet_tensorflow()
+    command_line.load_plugin(plugins.kept(directory.run_dir))
     from sdarts_tf.training import searched
 
     found = searched.read(config.run_dir)
@@ -66,9 +69,9 @@ def _by_perturbation(config, found, directory):
     from sdarts_tf.training.selection import SelectionLoop
 
     found.space.choices()  # refused here where there are none
-    source = sources.get(found.config.dataset)
+    data_dir = found.config.data_dir if config.data_dir is None else config.data_dir
     with command_line.native_output_held():  # tensorflow-datasets, if it is needed
-        data_dir = found.config.data_dir if config.data_dir is None else config.data_dir
+        source = handover.source(dataclasses.replace(found.config, data_dir=data_dir))
         examples = source.load("train", data_dir, found.config.max_examples)
     runtime.suit_supernets()
     runtime.make_reproducible(config.seed)

@@ -33,6 +33,26 @@ def fixed_seed():
     keras.utils.set_random_seed(0)
 
 
+@pytest.fixture(scope="session")
+def as_in_a_new_process():
+    """A context after which nothing is left of the plugins that were loaded in it."""
+    import contextlib
+
+    from sdarts_tf.layers import operations
+    from sdarts_tf.spaces import plugins
+
+    @contextlib.contextmanager
+    def forgetting():
+        tables = (operations.OPERATIONS, plugins.TABLES, plugins.SPACES, plugins._operations)
+        before = [table.copy() for table in tables]
+        yield
+        for table, kept in zip(tables, before, strict=True):
+            table.clear()
+            table.update(kept)
+
+    return forgetting
+
+
 def pytest_configure(config):
     import tensorflow as tf
 

@@ -5,6 +5,7 @@ Imports no TensorFlow, so that `--help` and a wrong flag answer at once.
 
 from sdarts_tf.config.analyze import AnalyzeConfig
 from sdarts_tf.config.correlate import CorrelateConfig
+from sdarts_tf.config.doctor import DoctorConfig
 from sdarts_tf.config.draw import DrawConfig
 from sdarts_tf.config.query import QueryConfig
 from sdarts_tf.config.report import ReportConfig
@@ -18,6 +19,7 @@ __all__ = [
     "CHECKPOINTS",
     "AnalyzeConfig",
     "CorrelateConfig",
+    "DoctorConfig",
     "DrawConfig",
     "EvaluateConfig",
     "ExportConfig",

@@ -28,13 +28,20 @@ class RetrainConfig:
         None, "name of a published cell or a genotype.json; default the one that the search in --run_dir found"
     )
     dataset: str | None = setting(
-        None, "data set: digits, cifar10, cifar100, svhn, imagenet or folder; default the search's, else cifar10"
+        None, "data set, as of a search: cifar10, folder, npz:FILE, ...; default the search's, else cifar10"
     )
     data_dir: str | None = setting(
         None, "folder with the data set's files, or a tensorflow-datasets folder; default the search's"
     )
     image_size: int | None = setting(
-        None, "side of the network's input; folder and imagenet only, default 224", unit="pixels", minimum=8
+        None,
+        "side of the square that is cut out of photos; default 224, small images of one size stay as they are",
+        unit="pixels",
+        minimum=8,
+    )
+    check_data: bool = setting(False, "write a sheet of augmented images, say what is odd about the data, and stop")
+    plugin: str | None = setting(
+        None, "Python file with operations and spaces of your own; default the search's; kept in the run"
     )
     resume: bool = setting(False, "go on with the training in --run_dir from its last checkpoint")
     epochs: int | None = setting(600, "length of the training", unit="epochs", minimum=1, recurrent=8000)
@@ -102,25 +109,25 @@ class RetrainConfig:
     )
     cutout_length: int | None = setting(
         None,
-        "side of the square that cutout blanks; default half of the image's, officially 16; none for folder, imagenet",
+        "side of the square that cutout blanks; default half of the image's, officially 16; none for photos",
         unit="pixels",
         minimum=0,
     )
     crop_padding: int | None = setting(
         None,
-        "zeros around the image before the random crop; default an eighth of its side, none for folder, imagenet",
+        "zeros around the image before the random crop; default an eighth of its side, none for photos",
         unit="pixels",
         minimum=0,
     )
-    flip: bool | None = setting(None, "mirror half of the images; default on for photographs and svhn, off for digits")
+    flip: bool | None = setting(None, "mirror half of the images; default on, off for digits")
     min_crop_area: float = setting(
         0.08,
-        "smallest share of a photo's area that a random crop shows; folder and imagenet only",
+        "smallest share of a photo's area that a random crop shows; photos only",
         unit="0 to 1",
         minimum=0.01,
         maximum=1.0,
     )
-    color_jitter: bool = setting(True, "vary brightness, contrast, saturation and hue; folder and imagenet only")
+    color_jitter: bool = setting(True, "vary brightness, contrast, saturation and hue; photos only")
     valid_share: float = setting(
         0.0,
         "share of the training set, from its end, that is held out; each epoch is evaluated on it and the best kept",

@@ -26,10 +26,20 @@ class SearchConfig:
     )
     dataset: str | None = setting(
         "cifar10",
-        "data set: digits (installed, needs no network), cifar10, cifar100, svhn; recurrent: ptb or text",
+        "data set: digits (installed), cifar10, cifar100, svhn, imagenet, folder, npz:FILE, tfds:NAME; text: ptb, text",
         recurrent="ptb",
     )
     data_dir: str | None = setting(None, "folder with the data set's files, or a tensorflow-datasets folder")
+    image_size: int | None = setting(
+        None,
+        "side of the square that is cut out of photos; default 32, small images of one size stay",
+        unit="pixels",
+        minimum=8,
+    )
+    check_data: bool = setting(False, "write a sheet of augmented images, say what is odd about the data, and stop")
+    plugin: str | None = setting(
+        None, "Python file with operations and spaces of your own; kept in the run, which loads it again"
+    )
     benchmark: str | None = setting(
         None, "file of a NAS benchmark (.csv, .json, .tfrecord) in which each epoch's genotype is looked up, nasbench*"
     )
@@ -173,7 +183,15 @@ class SearchConfig:
     crop_padding: int | None = setting(
         None, "zeros around the image before the random crop; default an eighth of its side", unit="pixels", minimum=0
     )
-    flip: bool | None = setting(None, "mirror half of the images; default on for photographs and svhn, off for digits")
+    flip: bool | None = setting(None, "mirror half of the images; default on, off for digits")
+    min_crop_area: float = setting(
+        0.08,
+        "smallest share of a photo's area that a random crop shows; photos only",
+        unit="0 to 1",
+        minimum=0.01,
+        maximum=1.0,
+    )
+    color_jitter: bool = setting(True, "vary brightness, contrast, saturation and hue; photos only")
     cutout_length: int = setting(
         0, "side of the square that cutout blanks; 0 switches it off", unit="pixels", minimum=0
     )

@@ -9,21 +9,28 @@ _SHORTER_SIDE = 256 / 224
 _JITTER, _HUE_JITTER = 0.4, 0.2
 
 
-def decode(content):
-    """uint8 `[H, W, 3]` of a JPEG, PNG, GIF or WebP file's bytes; grey, CMYK and transparent ones become RGB."""
+def decode(content, channels=3):
+    """uint8 `[H, W, channels]` of a JPEG, PNG, GIF or WebP file's bytes.
+
+    Grey, CMYK and transparent ones become RGB, or, with one channel, colored ones grey.
+    """
     image = tf.io.decode_image(content, channels=3, expand_animations=False)
-    return tf.ensure_shape(image, [None, None, 3])
+    if channels == 1:
+        # Not by the decoder, which refuses to make animations and WebP grey. Gray levels come back as they were.
+        red, green, blue = tf.unstack(tf.cast(image, tf.float32), axis=-1)
+        image = _to_uint8(0.299 * red + 0.587 * green + 0.114 * blue)[..., tf.newaxis]
+    return tf.ensure_shape(image, [None, None, channels])
 
 
 def center(image, size):
     """The middle of a photo: its shorter side is resized to 256/224 of `size`, then a square is cut out.
 
     Args:
-        image: uint8 `[H, W, 3]`.
+        image: uint8 `[H, W, C]`.
         size: side of the square in pixels.
 
     Returns:
-        uint8 `[size, size, 3]`.
+        uint8 `[size, size, C]`.
 
     Example:
         >>> center(tf.zeros([30, 50, 3], tf.uint8), 28).shape
@@ -40,7 +47,7 @@ def center(image, size):
         kernel_type="triangle",
         antialias=True,
     )
-    return _to_uint8(tf.ensure_shape(square[0], [size, size, 3]))
+    return _to_uint8(tf.ensure_shape(square[0], [size, size, image.shape[-1]]))
 
 
 def distorted(image, size, seed, distortion: Distortion):
@@ -50,13 +57,13 @@ def distorted(image, size, seed, distortion: Distortion):
     TensorFlow draws the height of the part evenly, PyTorch its area: parts are smaller here, 38 % of it on average.
 
     Args:
-        image: uint8 `[H, W, 3]`.
+        image: uint8 `[H, W, C]`; saturation and hue vary where C is 3.
         size: side of the square in pixels.
         seed: int32 `[2]`.
         distortion: what may vary.
 
     Returns:
-        uint8 `[size, size, 3]`.
+        uint8 `[size, size, C]`.
 
     Example:
         >>> plain = Distortion(min_area=1.0, jitter=False)
@@ -76,7 +83,8 @@ def distorted(image, size, seed, distortion: Distortion):
         max_attempts=10,
         use_image_if_no_bounding_boxes=True,
     )
-    image = tf.ensure_shape(_resize(tf.slice(image, begin, extent), (size, size)), [size, size, 3])
+    shape = [size, size, image.shape[-1]]
+    image = tf.ensure_shape(_resize(tf.slice(image, begin, extent), (size, size)), shape)
     return _to_uint8(_jittered(image / 255, jitter_seed) * 255 if distortion.jitter else image)
 
 
@@ -86,6 +94,8 @@ def _jittered(image, seed):
     # tf.image's brightness adds a constant; the official transform multiplies.
     image = tf.clip_by_value(image * tf.random.stateless_uniform([], brightness, low, high), 0, 1)
     image = tf.clip_by_value(tf.image.stateless_random_contrast(image, low, high, contrast), 0, 1)
+    if image.shape[-1] != 3:
+        return image
     image = tf.image.stateless_random_saturation(image, low, high, saturation)
     return tf.image.stateless_random_hue(image, _HUE_JITTER, hue)
 

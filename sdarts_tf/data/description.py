@@ -16,6 +16,7 @@ class DataDescription:
         image_shape: height, width and channels of a network's input.
         label_names: the classes, in the order of their labels.
         mean, std: of each channel, of pixels in 0 to 1.
+        photos: whether an image is the middle of a photo of any size, not a whole image.
 
     Example:
         >>> data = DataDescription("digits", (8, 8, 3), ("zero", "one"), (0.3,) * 3, (0.4,) * 3)
@@ -28,6 +29,7 @@ class DataDescription:
     label_names: tuple[str, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    photos: bool = False
 
     @property
     def num_classes(self) -> int:
@@ -44,7 +46,9 @@ class DataDescription:
         try:
             record = json.loads(text)
             sequences = {name: tuple(record[name]) for name in ("image_shape", "label_names", "mean", "std")}
-            return cls(name=str(record["name"]), **sequences)
+            name = str(record["name"])
+            photos = record.get("photos", name in ("imagenet", "folder"))  # absent in older descriptions
+            return cls(name=name, **sequences, photos=bool(photos))
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(
                 f"The description of the data is damaged ({type(error).__name__}: {error}); train the network again."

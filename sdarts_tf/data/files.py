@@ -35,13 +35,19 @@ def read(split, data_dir, *, name, layouts, archives, tfds_name, url):
             return read(path, split)
     if _prepared(folder / tfds_name):
         return _read_tfds(split, folder, tfds_name, download=False)
-    if not _reachable(url):
+    if not reachable(url):
         raise InputError(
             f"{name} is not under {folder} and there is no network to download it; put one of these there: {name}.npz "
             f"with x_train, y_train, x_test and y_test; {archives}; or {tfds_name}/ as tensorflow-datasets "
             "prepared it on a machine with network; then name the folder by --data_dir."
         )
     return _read_tfds(split, folder, tfds_name, download=True)
+
+
+def is_present(data_dir, *, layouts, tfds_name) -> bool:
+    """Whether `read` would find the files without a network; they may be damaged."""
+    folder = root(data_dir)
+    return any(path.exists() for path, _ in layouts(folder)) or _prepared(folder / tfds_name)
 
 
 def root(data_dir) -> pathlib.Path:
@@ -74,7 +80,7 @@ def _read_tfds(split, folder, tfds_name, *, download):
         ) from error
 
 
-def _reachable(url, seconds=3.0):
+def reachable(url, seconds=3.0):
     """Whether `url` can be downloaded, proxies included; a name server or proxy that hangs counts as no."""
     import urllib.request
 

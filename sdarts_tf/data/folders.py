@@ -38,6 +38,7 @@ class FileExamples:
         labels: int32 `[n]`.
         image_size: side of the square, in pixels, that is cut out of each photo.
         distortion: how training cuts out; None takes the middle, as evaluation does.
+        channels: 3, or 1, for which colors become gray levels.
         spans: int64 `[n, 2]`, the first byte of each photo in its file and the number of its bytes; None where every
             photo is a whole file.
 
@@ -52,6 +53,7 @@ class FileExamples:
     image_size: int
     distortion: Distortion | None = None
     spans: np.ndarray | None = None
+    channels: int = 3
 
     def __len__(self):
         return len(self.labels)
@@ -65,6 +67,11 @@ class FileExamples:
         """The examples `start` to `stop - 1`, or to the last."""
         spans = None if self.spans is None else self.spans[start:stop]
         return dataclasses.replace(self, paths=self.paths[start:stop], labels=self.labels[start:stop], spans=spans)
+
+    def take(self, places) -> "FileExamples":
+        """The examples at `places`, in that order."""
+        spans = None if self.spans is None else self.spans[places]
+        return dataclasses.replace(self, paths=self.paths[places], labels=self.labels[places], spans=spans)
 
     def distorted(self, distortion: Distortion) -> "FileExamples":
         """The same photos as training sees them."""
@@ -84,7 +91,7 @@ def are_in(data_dir) -> bool:
 
 
 def class_names(data_dir) -> tuple[str, ...]:
-    """The classes of a folder of class folders: the names of the folders in `DIR/train`, sorted.
+    """The classes of a folder: the names of the folders in `DIR/train`, or else in `DIR`, sorted.
 
     Raises:
         InputError: there is no such layout; the sentence says what it looks like.
@@ -94,18 +101,26 @@ def class_names(data_dir) -> tuple[str, ...]:
     folder = pathlib.Path(data_dir).expanduser()
     if not folder.is_dir():
         raise InputError(f"--data_dir={data_dir} is not a folder; name {_LAYOUT}.")
-    names = _folders(folder / "train")
+    names = _folders(folder if _is_flat(folder) else folder / "train")
     if len(names) < 2:
         found = f"{len(names)} class folders in train/" if (folder / "train").is_dir() else "no folder train/"
         raise InputError(f"--data_dir={data_dir} has {found}; name {_LAYOUT}.")
     return names
 
 
+def splits(data_dir) -> tuple[str, ...]:
+    """The splits of a folder: `train` and `test`, and `valid` where there are folders for both."""
+    folder = pathlib.Path(data_dir).expanduser()
+    both = _folders(folder / "test") and any(_folders(folder / name) for name in _VALID)
+    return ("train", "valid", "test") if both else ("train", "test")
+
+
 def read(split: str, data_dir, *, image_size: int, max_examples: int | None = None) -> FileExamples:
     """The photos of one split, mixed: always in the same order, which depends on the names of the files alone.
 
     Args:
-        split: `"train"`, or `"test"`, which is `DIR/test` or else `DIR/val`.
+        split: `"train"`; `"test"`, which is `DIR/test` or else `DIR/val`; or `"valid"`, which is `DIR/val`, a name that
+            may also be written `valid` or `validation`. Of class folders right in `DIR` a fifth of each is for testing.
         data_dir: the folder.
         image_size: side of the square that a network sees, in pixels.
         max_examples: only the first ones.
@@ -115,8 +130,13 @@ def read(split: str, data_dir, *, image_size: int, max_examples: int | None = No
     """
     names = class_names(data_dir)
     folder = pathlib.Path(data_dir).expanduser()
-    if split == "test":
-        split = "test" if _folders(folder / "test") else "val"
+    if _is_flat(folder):
+        examples = _read_classes(folder, names, image_size)
+        train, test = parted(examples.labels)
+        return examples.take(train if split == "train" else test).part(0, max_examples)
+    if split != "train":
+        order = ("test", *_VALID) if split == "test" else _VALID
+        split = next((name for name in order if _folders(folder / name)), "val")
     found = _folders(folder / split)
     if not found:
         raise InputError(f"--data_dir={data_dir} has no class folders in test/ or val/; name {_LAYOUT}.")
@@ -126,12 +146,39 @@ def read(split: str, data_dir, *, image_size: int, max_examples: int | None = No
             f"{folder / lacking / name} is missing, but train/ and {split}/ must have the same classes; add the "
             "folder or remove its counterpart."
         )
-    files = [_files(folder / split / name) for name in names]
+    return _read_classes(folder / split, names, image_size).part(0, max_examples)
+
+
+def parted(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Places of the training and of the test images, where nobody has set any apart: a fifth of each class is tested.
+
+    The parts depend on the labels alone, and keep their order. A class with one image is trained.
+
+    Example:
+        >>> train, test = parted(np.array([0] * 10 + [1] * 3))
+        >>> len(train), len(test), np.bincount(np.array([0] * 10 + [1] * 3)[test]).tolist()
+        (10, 3, [2, 1])
+    """
+    tested = np.zeros(len(labels), bool)
+    random = np.random.RandomState(0)
+    for label in np.unique(labels):
+        (places,) = np.nonzero(labels == label)
+        tested[random.permutation(places)[: min(round(len(places) / 5) or 1, len(places) - 1)]] = True
+    return np.nonzero(~tested)[0], np.nonzero(tested)[0]
+
+
+def _is_flat(folder):
+    """Whether class folders lie right in the folder, not in those of splits."""
+    return bool(_folders(folder)) and not any((folder / name).is_dir() for name in ("train", "test", *_VALID))
+
+
+def _read_classes(folder, names, image_size):
+    files = [_files(folder / name) for name in names]
     paths = np.array([str(path) for of_class in files for path in of_class])
     labels = np.repeat(np.arange(len(names), dtype=np.int32), [len(of_class) for of_class in files])
     # Mixed, so that the first or the last examples are no single class. Legacy generators never change their numbers.
     order = np.random.RandomState(0).permutation(len(labels))
-    return FileExamples(paths[order], labels[order], image_size).part(0, max_examples)
+    return FileExamples(paths[order], labels[order], image_size)
 
 
 def _folders(folder):
@@ -153,4 +200,5 @@ def _files(folder):
     return paths
 
 
+_VALID = ("val", "valid", "validation")
 _LAYOUT = "the folder that holds train/<class>/<image> and val/<class>/<image> (or test/ instead of val/)"

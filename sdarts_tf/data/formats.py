@@ -64,12 +64,7 @@ def read_npz(path, split, *, shape, num_classes):
         InputError: the file is missing, damaged, or holds something else.
     """
     path, keys = pathlib.Path(path), (f"x_{split}", f"y_{split}")
-    content = _bytes(path)
-    try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-            arrays = {key: archive[key] for key in (*keys, "label_names") if key in archive}
-    except Exception as error:  # NumPy and zipfile raise many kinds for a damaged file
-        raise _damaged(path, error) from error
+    arrays = load_npz(path, (*keys, "label_names"))
     for key in keys:
         if key not in arrays:
             raise InputError(
@@ -84,6 +79,20 @@ def read_npz(path, split, *, shape, num_classes):
         )
     labels = labels[:, 0] if labels.shape[1:] == (1,) else labels
     return checked(path, images, labels, shape=shape, num_classes=num_classes)
+
+
+def load_npz(path: pathlib.Path, keys=None) -> dict[str, np.ndarray]:
+    """The arrays of an npz file, those named by `keys` or all.
+
+    Raises:
+        InputError: the file is missing or damaged, or holds what would have to be unpickled.
+    """
+    content = _bytes(path)
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+            return {key: archive[key] for key in (archive if keys is None else keys) if key in archive}
+    except Exception as error:  # NumPy and zipfile raise many kinds for a damaged file
+        raise _damaged(path, error) from error
 
 
 def read_cifar_binary(folder, files, *, label_bytes, num_classes):

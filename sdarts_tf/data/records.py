@@ -52,14 +52,31 @@ def read(split: str, data_dir, *, image_size: int, max_examples: int | None = No
         InputError: the split is missing or damaged; the sentence names the file.
     """
     folder = _newest_version(data_dir)
-    features, shards = _described(folder, lambda info: (info.features, _shards(info, _SPLITS[split])))
+    features, shards = _described(folder, lambda info: (info.features, shards_of(info, _SPLITS[split])))
+    return index(shards, features, image_size=image_size, max_examples=max_examples)
+
+
+def index(
+    shards, features, *, image_size: int, max_examples: int | None = None, image="image", label="label"
+) -> FileExamples:
+    """Where the images lie in the files of a split.
+
+    Args:
+        shards: as `shards_of` returns them.
+        features: of the data set.
+        image_size, max_examples: as for `read`.
+        image, label: names of the features.
+
+    Raises:
+        InputError: a file is damaged; the sentence names it.
+    """
     needed, count = [], 0
     for path, length in shards:
         if max_examples is None or count < max_examples:
             needed.append((path, length))
             count += length
     with concurrent.futures.ThreadPoolExecutor(_FILES_AT_ONCE) as pool:
-        found = pool.map(lambda shard: _index(*shard, features), needed)
+        found = pool.map(lambda shard: _index(*shard, features, image, label), needed)
         table = np.concatenate(list(_with_progress(found, len(needed))))
     # One text per file, not per image.
     paths = np.repeat(np.array([path for path, _ in needed], object), [length for _, length in needed])
@@ -99,8 +116,12 @@ def _names(label):
     return tuple(label.names)
 
 
-def _shards(info, split):
-    """Paths and numbers of records of a split's files."""
+def shards_of(info, split: str) -> list[tuple[str, int]]:
+    """Paths and numbers of records of a split's files.
+
+    Raises:
+        InputError: there are none, or they are no TFRecord files.
+    """
     if split not in info.splits or not info.splits[split].num_examples:
         raise InputError(
             f"{info.data_dir} has no images for {split}; prepare it again with the archives of the training and of the "
@@ -115,16 +136,16 @@ def _shards(info, split):
     return list(zip(paths, info.splits[split].shard_lengths, strict=True))
 
 
-def _index(path, length, features):
+def _index(path, length, features, image_key, label_key):
     """First byte, number of bytes and label of each image of a file, int64 `[length, 3]`."""
     import tensorflow_datasets as tfds
 
-    decoders, rows = {"image": tfds.decode.SkipDecoding()}, []
+    decoders, rows = {image_key: tfds.decode.SkipDecoding()}, []
     try:
         for start, record in _records(path):
             example = features.deserialize_example_np(record, decoders=decoders)
-            image, label = example["image"], int(example["label"])
-            if not 0 <= label < features["label"].num_classes:
+            image, label = example[image_key], int(example[label_key])
+            if not 0 <= label < features[label_key].num_classes:
                 raise ValueError(f"a label is {label}")
             rows.append((start + record.index(image), len(image), label))
         if len(rows) != length:
@@ -158,4 +179,4 @@ def _with_progress(results, count):
 
     options = {"total": count, "transient": True, "disable": not sys.stderr.isatty()}
     console = rich.console.Console(stderr=True)
-    return rich.progress.track(results, f"Looking through the records of {NAME}", console=console, **options)
+    return rich.progress.track(results, "Looking through the records", console=console, **options)

@@ -1,114 +1,15 @@
 """Image data sets by name. Imports no TensorFlow: a missing file is noticed at once."""
 
-import dataclasses
 import functools
-import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
-from sdarts_tf.data import files, folders, formats, records
-from sdarts_tf.data.description import DataDescription
-from sdarts_tf.data.folders import FileExamples
+from sdarts_tf.data import files, folders, formats, own, records
+from sdarts_tf.data.source import Examples, Source
 from sdarts_tf.errors import InputError
 
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Examples:
-    """Labelled images.
-
-    Args:
-        images: uint8 `[n, H, W, 3]`.
-        labels: int32 `[n]`.
-
-    Example:
-        >>> examples = Examples(np.zeros((5, 8, 8, 3), np.uint8), np.arange(5, dtype=np.int32))
-        >>> len(examples), examples.part(3, 5).labels.tolist()
-        (5, [3, 4])
-    """
-
-    images: np.ndarray
-    labels: np.ndarray
-
-    def __len__(self):
-        return len(self.labels)
-
-    def checksum(self) -> int:
-        """32 bits that change with the labels or their order."""
-        return zlib.crc32(self.labels.tobytes())
-
-    def part(self, start: int, stop: int | None) -> "Examples":
-        """The examples `start` to `stop - 1`, or to the last, without a copy."""
-        return Examples(self.images[start:stop], self.labels[start:stop])
-
-    def take(self, places) -> "Examples":
-        """The examples at `places`, in that order, as a copy."""
-        return Examples(self.images[places], self.labels[places])
-
-
-@dataclasses.dataclass(frozen=True)
-class Source:
-    """A data set.
-
-    Args:
-        name: as in `--dataset`.
-        image_shape: height, width, channels.
-        label_names: the classes, in the order of their labels.
-        mean, std: of each channel over the training images, whose pixels count from 0 to 1.
-        flip: whether training mirrors images unless it is told otherwise.
-        read: function of (split, data_dir) -> images and labels as arrays, or, with `max_examples`, photos in files.
-        photos: whether images lie in files and differ in size, so that training cuts a random part out of each.
-    """
-
-    name: str
-    image_shape: tuple[int, int, int]
-    label_names: tuple[str, ...]
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
-    flip: bool
-    read: Callable
-    photos: bool = False
-
-    @property
-    def num_classes(self) -> int:
-        """Number of classes."""
-        return len(self.label_names)
-
-    @property
-    def crop_padding(self) -> int:
-        """Pixels of zeros around an image before training crops it, unless it is told otherwise: an eighth of it."""
-        return 0 if self.photos else min(self.image_shape[:2]) // 8
-
-    @property
-    def cutout_length(self) -> int:
-        """Side in pixels of the square that retraining blanks, unless it is told otherwise: half of the image's."""
-        return 0 if self.photos else min(self.image_shape[:2]) // 2
-
-    @property
-    def description(self) -> DataDescription:
-        """What a network trained on this data must know of it."""
-        return DataDescription(self.name, self.image_shape, self.label_names, self.mean, self.std)
-
-    def load(self, split: str, data_dir: str | None = None, max_examples: int | None = None) -> Examples | FileExamples:
-        """The examples of one split, always in the same order.
-
-        Args:
-            split: `"train"` or `"test"`.
-            data_dir: folder with the data set's files or with prepared tensorflow-datasets; default
-                `$TFDS_DATA_DIR` or `~/tensorflow_datasets`.
-            max_examples: only the first ones, which may be found faster.
-
-        Raises:
-            InputError: a file is damaged, or there is neither a file nor a network.
-            RunError: the download failed.
-        """
-        if split not in ("train", "test"):
-            raise InputError(f"{self.name} has no split {split!r}; choose train or test.")
-        if self.photos:
-            return self.read(split, data_dir, max_examples=max_examples)
-        images, labels = self.read(split, data_dir)
-        arrays = formats.checked(self.name, images, labels, shape=self.image_shape, num_classes=self.num_classes)
-        return Examples(*arrays).part(0, max_examples)
+__all__ = ["IN_FOLDERS", "NAMES", "SOURCES", "Examples", "Source", "check", "get", "is_known", "is_present"]
 
 
 def _read_digits(split, data_dir):
@@ -163,44 +64,60 @@ def _svhn_layouts(folder):
 
 
 def check(name: str, known: Sequence[str] | None = None) -> None:
-    """Raises InputError, which lists the known names, unless `name` is a data set, or one of `known`."""
-    known = NAMES if known is None else known
-    if name not in known:
+    """Raises InputError, which lists the known names, unless `name` is a data set of images, or one of `known`."""
+    if not (is_known(name) if known is None else name in known):
+        known = (*NAMES, *own.FORMS) if known is None else known
         raise InputError(f"--dataset={name} is unknown; choose from {', '.join(known)}.")
 
 
-def get(name: str, data_dir: str | None = None, image_size: int | None = None) -> Source:
-    """The data set of that name.
+def is_known(name: str) -> bool:
+    """Whether `name` is a data set of images, as far as can be told without looking for it."""
+    return name in NAMES or own.matches(name)
+
+
+def is_present(name: str, data_dir: str | None = None) -> bool:
+    """Whether a data set can be read without a download; own data always count as present."""
+    if name not in _PLACES:
+        return True
+    layouts, tfds_name = _PLACES[name]
+    return files.is_present(data_dir, layouts=layouts, tfds_name=tfds_name)
+
+
+def get(name: str, data_dir: str | None = None, image_size: int | None = None, *, photo_size: int = 224) -> Source:
+    """The data set of that name. Own data are looked at here; classes, sizes, mean and deviation are read off them.
 
     Args:
-        name: one of `NAMES`.
-        data_dir: folder of the data; `folder` and `imagenet` read the names of their classes there.
-        image_size: side of the images that a network sees, in pixels; `folder` and `imagenet` only, default 224.
+        name: one of `NAMES`, or of the form `npz:FILE` or `tfds:NAME[/CONFIG]`.
+        data_dir: folder of the data.
+        image_size: side of the images that a network sees, in pixels; for photos only.
+        photo_size: the same where it is left open and images are not small ones of one size.
 
     Raises:
-        InputError: there is none, the size is not free, or the folder holds no classes.
+        InputError: there is none, the size is not free, or what is there cannot be used.
 
     Example:
         >>> get("digits").load("train").images.shape
         (1437, 8, 8, 3)
     """
     check(name)
-    if name in IN_FOLDERS:
-        return _photo_source(name, data_dir, 224 if image_size is None else image_size)
+    if name == "imagenet":
+        return _imagenet(data_dir, photo_size if image_size is None else image_size)
+    if name not in SOURCES:
+        return own.get(name, data_dir, image_size, photo_size=photo_size)
     side = SOURCES[name].image_shape[0]
     if image_size not in (None, side):
         raise InputError(
-            f"--image_size={image_size} is for {' and '.join(IN_FOLDERS)}, but the images of {name} have {side} "
+            f"--image_size={image_size} is for photos in files, but the images of {name} have {side} "
             "pixels; leave it out."
         )
     return SOURCES[name]
 
 
-def _photo_source(name, data_dir, size):
-    """Photos in class folders or, of ImageNet, in records; its mean and deviation serve all photographs."""
-    layout = records if name == "imagenet" and not folders.are_in(data_dir) else folders
+def _imagenet(data_dir, size):
+    """ImageNet's photos in class folders or in records."""
+    layout = folders if folders.are_in(data_dir) else records
     return Source(
-        name,
+        "imagenet",
         (size, size, 3),
         layout.class_names(data_dir),
         mean=(0.485, 0.456, 0.406),
@@ -236,6 +153,12 @@ def _files(name, layouts, url, tfds_name=None):
     options = {"layouts": layouts, "archives": _ARCHIVES[name], "tfds_name": tfds_name or name, "url": url}
     return functools.partial(files.read, name=name, **options)
 
+
+_PLACES = {
+    "cifar10": (_cifar10_layouts, "cifar10"),
+    "cifar100": (_cifar100_layouts, "cifar100"),
+    "svhn": (_svhn_layouts, "svhn_cropped"),
+}
 
 # Means and deviations as in the official code, `optimizers/darts/utils.py`; it mirrors SVHN's digits too.
 SOURCES = {

@@ -265,7 +265,7 @@ class _FileReader:
         return _mapped(tf.data.Dataset.zip(numbered, images), batch).prefetch(2)
 
     def _image(self, place, seed):
-        image, size = decode(self._content(place)), self.examples.image_size
+        image, size = decode(self._content(place), self.examples.channels), self.examples.image_size
         if self.examples.distortion is None:
             return center(image, size)
         return distorted(image, size, seed, self.examples.distortion)

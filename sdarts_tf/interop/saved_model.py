@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from sdarts_tf.data import decoding, sources
+from sdarts_tf.data import decoding
 from sdarts_tf.data.augment import normalize
 from sdarts_tf.data.description import DataDescription
 from sdarts_tf.errors import RunError
@@ -32,8 +32,8 @@ def decode(encoded_images, data: DataDescription):
     """Files of images as pixels of the network's size, as evaluation prepares them.
 
     Args:
-        encoded_images: strings `[N]`, JPEG or PNG; grey, CMYK and transparent ones become RGB.
-        data: the network's input.
+        encoded_images: strings `[N]`, JPEG or PNG; they become RGB, or grey where the network's input is.
+        data: the network's input, with 1 or 3 channels.
 
     Returns:
         uint8 `[N, H, W, 3]`.
@@ -46,9 +46,8 @@ def decode(encoded_images, data: DataDescription):
     """
 
     def one(encoded):
-        image = decoding.decode(encoded)
-        photo = data.name in sources.IN_FOLDERS
-        return decoding.center(image, data.image_shape[0]) if photo else _fit(image, data.image_shape)
+        image = decoding.decode(encoded, data.image_shape[2])
+        return decoding.center(image, data.image_shape[0]) if data.photos else _fit(image, data.image_shape)
 
     return tf.map_fn(one, encoded_images, fn_output_signature=tf.TensorSpec(data.image_shape, tf.uint8))
 

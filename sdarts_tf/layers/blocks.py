@@ -13,13 +13,14 @@ class Stem(Layer):
     """The first layer of a network for small images: 3x3 convolution and batch normalization, no ReLU.
 
     Args:
-        channels: of the output `[N, H, W, channels]`; the input is `[N, H, W, 3]`.
+        channels: of the output `[N, H, W, channels]`.
+        image_channels: of the input `[N, H, W, image_channels]`.
     """
 
-    def __init__(self, channels, **kwargs):
+    def __init__(self, channels, *, image_channels=3, **kwargs):
         super().__init__(**kwargs)
-        initializer = convolutions.fan_in_uniform(3 * 3 * 3)
-        self.kernel = self.add_weight(name="kernel", shape=(3, 3, 3, channels), initializer=initializer)
+        shape, initializer = (3, 3, image_channels, channels), convolutions.fan_in_uniform(3 * 3 * image_channels)
+        self.kernel = self.add_weight(name="kernel", shape=shape, initializer=initializer)
         self.normalization = BatchNormalization(channels)
 
     def call(self, x, training=False):
@@ -61,7 +62,8 @@ class ConvBatchNormRelu(Layer):
         self.normalization = BatchNormalization(out_channels, momentum=momentum)
 
     def call(self, x, training=False):
-        return tf.nn.relu(self.normalization(tf.nn.conv2d(x, self.kernel, 1, "SAME"), training=training))
+        y = convolutions.convolution(x, self.kernel, 1, "SAME")
+        return tf.nn.relu(self.normalization(y, training=training))
 
 
 class FactorizedReduce(Layer):
@@ -158,11 +160,12 @@ class LargeImageStem(Layer):
 
     Args:
         channels: of both outputs; even.
+        image_channels: of the input.
     """
 
-    def __init__(self, channels, **kwargs):
+    def __init__(self, channels, *, image_channels=3, **kwargs):
         super().__init__(**kwargs)
-        widths = (3, channels // 2, channels, channels)
+        widths = (image_channels, channels // 2, channels, channels)
         self.kernels = [
             self.add_weight(
                 name=f"kernel_{i}",

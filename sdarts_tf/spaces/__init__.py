@@ -1,7 +1,7 @@
 """Search spaces, by name."""
 
 from sdarts_tf.errors import InputError
-from sdarts_tf.spaces import nasbench1shot1_cells, nasbench201_cells, recurrent_table
+from sdarts_tf.spaces import nasbench1shot1_cells, nasbench201_cells, plugins, recurrent_table
 from sdarts_tf.spaces.tables import EDGES, TABLES
 
 IMAGE_NAMES = (*TABLES, nasbench201_cells.SPACE, *nasbench1shot1_cells.TABLES)
@@ -10,8 +10,13 @@ NAMES = (*IMAGE_NAMES, recurrent_table.NAME)
 
 def check(name: str) -> None:
     """Raises InputError, which lists the known names, unless `name` is a search space. Imports no TensorFlow."""
-    if name not in NAMES:
-        raise InputError(f"--space={name} is unknown; choose from {', '.join(NAMES)}.")
+    if name not in names():
+        raise InputError(f"--space={name} is unknown; choose from {', '.join(names())}.")
+
+
+def names() -> tuple[str, ...]:
+    """All spaces: the package's `NAMES` and those of plugins that were loaded."""
+    return (*NAMES, *(name for name in (*TABLES, *plugins.SPACES) if name not in NAMES))
 
 
 def supernet_cells(name: str, given: int | None = None) -> int:
@@ -73,6 +78,8 @@ def get(name: str, *, official: bool = False):
         {'normal': (14, 2), 'reduce': (14, 2)}
     """
     check(name)
+    if name in plugins.SPACES:
+        return plugins.SPACES[name]
     # TensorFlow is imported here, after the name was checked.
     if name == recurrent_table.NAME:
         from sdarts_tf.spaces.recurrent import RecurrentSpace

@@ -108,6 +108,7 @@ class ImageSpace(SearchSpace):
         *,
         channel_divisor: int = 1,
         dropped_skips: bool = False,
+        image_channels: int = 3,
     ) -> keras.Model:
         """The network that holds all candidates.
 
@@ -118,15 +119,16 @@ class ImageSpace(SearchSpace):
             channel_divisor: K of PC-DARTS: only the first of K parts of the channels passes through the candidates.
             dropped_skips: skip connections of stride 1 have a dropout in training, as in P-DARTS. The supernet is
                 called with `skip_dropout=`, its rate, then.
+            image_channels: channels of the images.
 
         Raises:
             InputError: the channels cannot be divided, or the space knows no partial channels.
 
         Returns:
-            A model called as `supernet(images [N, H, W, 3], mixture, training=False, seed=None, prepared=None)` ->
-            logits `[N, num_classes]`. `seed` (int32 `[2]`) keys the draws of random candidates. `prepared` is what
-            `supernet.prepare(images, training, seed)` returned: all that does not depend on the mixture, for calls
-            with many mixtures.
+            A model called as `supernet(images, mixture, training=False, seed=None, prepared=None)` -> logits
+            `[N, num_classes]`; images are `[N, H, W, image_channels]`. `seed` (int32 `[2]`) keys the draws of
+            random candidates. `prepared` is what `supernet.prepare(images, training, seed)` returned: all that does not
+            depend on the mixture, for calls with many mixtures.
         """
 
     @abc.abstractmethod
@@ -139,6 +141,7 @@ class ImageSpace(SearchSpace):
         *,
         auxiliary: bool = False,
         large_images: bool = False,
+        image_channels: int = 3,
     ) -> keras.Model:
         """The network of a genotype, to be trained from scratch.
 
@@ -149,11 +152,13 @@ class ImageSpace(SearchSpace):
             cells: number of cells, at least 3.
             auxiliary: whether training has a second classifier at two thirds of the depth.
             large_images: a stem for ImageNet's sizes, which reduces three times before the first cell.
+            image_channels: channels of the images.
 
         Returns:
-            A model called as `network(images [N, H, W, 3], training=False, drop_rate=None, seed=None)` -> logits
-            `[N, num_classes]`; in training with `auxiliary`, the pair of logits and auxiliary logits. `drop_rate` is
-            the probability of dropping a path, a scalar tensor, and needs a `seed`, int32 `[2]`.
+            A model called as `network(images, training=False, drop_rate=None, seed=None)` -> logits
+            `[N, num_classes]`; images are `[N, H, W, image_channels]`. In training with `auxiliary`, it returns the
+            pair of logits and auxiliary logits. `drop_rate` is the probability of dropping a path, a scalar tensor, and
+            needs a `seed`, int32 `[2]`.
 
         Raises:
             InputError: the genotype has another kind of cells, an unknown operation, or an impossible edge.

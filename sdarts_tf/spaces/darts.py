@@ -155,14 +155,25 @@ def shuffle_channels(x, groups):
 class Supernet(keras.Model):
     """Stem, cells that mix all candidates, classifier; called as `SearchSpace.build_supernet` says."""
 
-    def __init__(self, table, num_classes, channels, cells, *, channel_divisor=1, dropped_skips=False, **kwargs):
+    def __init__(
+        self,
+        table,
+        num_classes,
+        channels,
+        cells,
+        *,
+        channel_divisor=1,
+        dropped_skips=False,
+        image_channels=3,
+        **kwargs,
+    ):
         super().__init__(autocast=False, **kwargs)
         if channels % (2 * channel_divisor if channel_divisor > 1 else 1):
             raise InputError(
                 f"--channels={channels} cannot be divided for partial channels; choose a multiple of "
                 f"{2 * channel_divisor}."
             )
-        self.stem = Stem(3 * channels)
+        self.stem = Stem(3 * channels, image_channels=image_channels)
         self.kinds, self.cells = [], []
         older = newer = 3 * channels
         previous_reduction = False
@@ -253,12 +264,11 @@ class DartsSpace(ImageSpace):
     def edge_shapes(self):
         return {group: (1, node) for kind in self.table for group, node in zip(edge_groups(kind), OUTPUTS, strict=True)}
 
-    def build_supernet(self, num_classes, channels, cells, *, channel_divisor=1, dropped_skips=False):
-        options = {"channel_divisor": channel_divisor, "dropped_skips": dropped_skips}
+    def build_supernet(self, num_classes, channels, cells, **options):
         return Supernet(self.table, num_classes, channels, cells, **options)
 
-    def build_network(self, genotype, num_classes, channels, cells, *, auxiliary=False, large_images=False):
-        return Network(genotype, num_classes, channels, cells, auxiliary=auxiliary, large_images=large_images)
+    def build_network(self, genotype, num_classes, channels, cells, **options):
+        return Network(genotype, num_classes, channels, cells, **options)
 
     def choices(self):
         nodes = [tuple(row for row, (_, target) in enumerate(EDGES) if target == node) for node in OUTPUTS]

@@ -121,12 +121,23 @@ def _sum(maps):
 class Network(keras.Model):
     """The network of a genotype; called as `SearchSpace.build_network` says."""
 
-    def __init__(self, genotype, num_classes, channels, cells, *, auxiliary=False, large_images=False, **kwargs):
+    def __init__(
+        self,
+        genotype,
+        num_classes,
+        channels,
+        cells,
+        *,
+        auxiliary=False,
+        large_images=False,
+        image_channels=3,
+        **kwargs,
+    ):
         super().__init__(autocast=False, **kwargs)
         check_cells(genotype)
         self.large_images = large_images
-        self.stem = LargeImageStem(channels) if large_images else Stem(3 * channels)
         older = newer = channels if large_images else 3 * channels
+        self.stem = (LargeImageStem if large_images else Stem)(newer, image_channels=image_channels)
         self.cells, self.auxiliary_head, self.auxiliary_after = [], None, 2 * cells // 3
         previous_reduction = large_images  # its stem's first output is twice as large as the second
         for index in range(cells):

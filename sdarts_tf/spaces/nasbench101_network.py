@@ -78,13 +78,14 @@ class Network(keras.Model):
         num_classes: number of logits.
         channels: of the stem and of the modules of the first stack.
         cells: number of modules.
+        image_channels: of the images.
     """
 
-    def __init__(self, module: Module, num_classes, channels, cells, **kwargs):
-        super().__init__(**kwargs)
+    def __init__(self, module: Module, num_classes, channels, cells, *, image_channels=3, **kwargs):
+        super().__init__(autocast=False, **kwargs)
         module, in_channels = module.pruned(), channels
         self.halving = reduction_cells(cells)
-        self.stem = ConvBatchNormRelu(3, channels, 3)
+        self.stem = ConvBatchNormRelu(image_channels, channels, 3)
         self.cells = []
         for number in range(cells):
             channels *= 2 if number in self.halving else 1

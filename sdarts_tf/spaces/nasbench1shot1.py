@@ -101,13 +101,14 @@ class Supernet(keras.Model):
         channels: of each block of the first cells; doubled where the maps are halved.
         cells: number of cells; before those at a third and at two thirds the maps are halved.
         official: as `NasBench1Shot1Space`'s.
+        image_channels: of the images.
     """
 
-    def __init__(self, table: Table, num_classes, channels, cells, *, official=False, **kwargs):
-        super().__init__(**kwargs)
+    def __init__(self, table: Table, num_classes, channels, cells, *, official=False, image_channels=3, **kwargs):
+        super().__init__(autocast=False, **kwargs)
         momentum = 0.997 if official else 0.1
         self.official, self.halving = official, reduction_cells(cells)
-        self.stem = ConvBatchNormRelu(3, channels, 3, momentum=momentum)
+        self.stem = ConvBatchNormRelu(image_channels, channels, 3, momentum=momentum)
         self.cells, in_channels = [], channels
         for number in range(cells):
             channels *= 2 if number in self.halving else 1
@@ -153,15 +154,18 @@ class NasBench1Shot1Space(ImageSpace):
     def alpha_shapes(self):
         return {group: (len(rows), len(rows[0][1])) for group, rows in cells_of.rows(self.name).items()}
 
-    def build_supernet(self, num_classes, channels, cells, *, channel_divisor=1, dropped_skips=False):
+    def build_supernet(self, num_classes, channels, cells, *, channel_divisor=1, dropped_skips=False, image_channels=3):
         if channel_divisor != 1 or dropped_skips:
             raise InputError(f"The space {self.name!r} has no partial channels; leave 'pc' out of --method.")
-        return Supernet(self.table, num_classes, channels, cells, official=self.official)
+        options = {"official": self.official, "image_channels": image_channels}
+        return Supernet(self.table, num_classes, channels, cells, **options)
 
-    def build_network(self, genotype, num_classes, channels, cells, *, auxiliary=False, large_images=False):
+    def build_network(
+        self, genotype, num_classes, channels, cells, *, auxiliary=False, large_images=False, image_channels=3
+    ):
         if auxiliary or large_images:
             raise InputError(f"Networks of {self.name} have neither a second classifier nor a stem for large images.")
-        return Network(cells_of.module(genotype), num_classes, channels, cells)
+        return Network(cells_of.module(genotype), num_classes, channels, cells, image_channels=image_channels)
 
     def discretize(self, mixture, *, max_skips=None):
         """Of every block the strongest operation and its strongest inputs, of the output its strongest inputs.

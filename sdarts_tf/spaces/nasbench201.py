@@ -90,11 +90,12 @@ class _Skeleton(keras.Model):
         num_classes: number of logits.
         channels: of the first stage; each further stage has twice as many.
         cells: number of cells in each stage.
+        image_channels: of the images.
     """
 
-    def __init__(self, build_cell, num_classes, channels, cells, **kwargs):
+    def __init__(self, build_cell, num_classes, channels, cells, *, image_channels=3, **kwargs):
         super().__init__(autocast=False, **kwargs)
-        self.stem = Stem(channels)
+        self.stem = Stem(channels, image_channels=image_channels)
         self.cells = []  # reductions too, numbered as in the official code
         for stage in range(STAGES):
             if stage:
@@ -152,15 +153,17 @@ class NasBench201Space(ImageSpace):
     def alpha_shapes(self):
         return {CELL: (len(EDGES), len(CANDIDATES))}
 
-    def build_supernet(self, num_classes, channels, cells, *, channel_divisor=1, dropped_skips=False):
+    def build_supernet(self, num_classes, channels, cells, *, channel_divisor=1, dropped_skips=False, image_channels=3):
         if channel_divisor != 1 or dropped_skips:
             raise InputError("The space 'nasbench201' has no partial channels; leave 'pc' out of --method.")
-        return Supernet(num_classes, channels, cells)
+        return Supernet(num_classes, channels, cells, image_channels=image_channels)
 
-    def build_network(self, genotype, num_classes, channels, cells, *, auxiliary=False, large_images=False):
+    def build_network(
+        self, genotype, num_classes, channels, cells, *, auxiliary=False, large_images=False, image_channels=3
+    ):
         if auxiliary or large_images:
             raise InputError("Networks of nasbench201 have neither a second classifier nor a stem for large images.")
-        return Network(genotype, num_classes, channels, cells)
+        return Network(genotype, num_classes, channels, cells, image_channels=image_channels)
 
     def discretize(self, mixture, *, max_skips=None):
         """The strongest candidate of every edge, `none` included; of equals the first."""

@@ -9,7 +9,8 @@ import rich.console
 import tensorflow as tf
 
 from sdarts_tf.data.augment import Augmentation
-from sdarts_tf.data.sources import Source
+from sdarts_tf.data.folders import Distortion, FileExamples
+from sdarts_tf.data.sources import Examples, Source
 from sdarts_tf.errors import InputError, RunError
 from sdarts_tf.training import replicas
 from sdarts_tf.training.checkpoint import Checkpoints
@@ -67,6 +68,13 @@ def augmentation(config, source: Source) -> Augmentation:
     if length // 2 >= side:
         raise InputError(f"--cutout_length={length} blanks all of an image of {side} pixels; choose half of its side.")
     return Augmentation(mean=source.mean, std=source.std, **choices)
+
+
+def as_trained(config, examples: Examples | FileExamples) -> Examples | FileExamples:
+    """The examples as training sees them: of photos a random part, in random colors; others as they are."""
+    if isinstance(examples, FileExamples):
+        return examples.distorted(Distortion(config.min_crop_area, config.color_jitter))
+    return examples
 
 
 class EpochLoop(abc.ABC):

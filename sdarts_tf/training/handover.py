@@ -2,16 +2,18 @@
 
 import dataclasses
 import pathlib
-from collections.abc import Sequence
 
 from sdarts_tf import config as configuration
 from sdarts_tf import spaces
 from sdarts_tf.config import RetrainConfig, SearchConfig
-from sdarts_tf.data import sources, text
+from sdarts_tf.data import own, sources, text
 from sdarts_tf.errors import InputError
 from sdarts_tf.genotypes import published
 from sdarts_tf.genotypes.genotype import Genotype
-from sdarts_tf.spaces import recurrent_table
+from sdarts_tf.spaces import plugins, recurrent_table
+
+# Side of what a search cuts out of photos: its supernet has no stem for large images.
+_SEARCHED_SIZE = 32
 
 
 def run_dir(config: RetrainConfig) -> str:
@@ -34,7 +36,7 @@ def run_dir(config: RetrainConfig) -> str:
     # Every search calls its genotype the same.
     name = path.absolute().parent.name if path.name == "genotype.json" else path.stem
     dataset = config.dataset or _default_dataset(published.find(config.genotype))
-    return str(pathlib.Path("runs") / f"{name}-{dataset}-{config.seed}")
+    return str(pathlib.Path("runs") / f"{name}-{own.label(dataset)}-{config.seed}")
 
 
 def complete(config: RetrainConfig) -> RetrainConfig:
@@ -53,6 +55,8 @@ def complete(config: RetrainConfig) -> RetrainConfig:
     folder = pathlib.Path(config.run_dir)
     found = {"genotype": str(folder / "genotype.json"), "data_dir": None}
     searched = (folder / "config.json").is_file()
+    if plugins.kept(folder) is not None and config.genotype is None:
+        found["plugin"] = str(plugins.kept(folder))
     if config.genotype is None and not (folder / "genotype.json").is_file():
         finish = f"finish its search (python -m sdarts_tf.search --resume --run_dir={folder})"
         raise InputError(
@@ -79,33 +83,37 @@ def _default_dataset(genotype):
     return "ptb" if family(genotype) == "recurrent" else "cifar10"
 
 
+def source(config: SearchConfig) -> sources.Source:
+    """The data set of images that a search sees."""
+    return sources.get(config.dataset, config.data_dir, config.image_size, photo_size=_SEARCHED_SIZE)
+
+
 def check(genotype: Genotype, config: RetrainConfig) -> None:
     """Raises InputError unless the genotype is of a known space, and the data set one for it."""
-    if genotype.space not in spaces.NAMES:
+    if genotype.space not in spaces.names():
         raise InputError(
             f"The genotype {config.genotype} is of space {genotype.space!r}; retraining builds networks of the spaces "
-            f"{', '.join(spaces.NAMES)}, so name one of these."
+            f"{', '.join(spaces.names())}, so name one of these; a plugin's space needs its --plugin."
         )
-    check_dataset(genotype.space, config.dataset, sources.NAMES)
+    check_dataset(genotype.space, config.dataset)
     check_savings(genotype.space, config)
 
 
-def check_dataset(space: str, dataset: str, images: Sequence[str]) -> None:
+def check_dataset(space: str, dataset: str) -> None:
     """Raises InputError unless a data set exists and fits the space.
 
     Args:
         space: a name of `spaces.NAMES`.
         dataset: as in `--dataset`.
-        images: the data sets of images that are allowed.
     """
     recurrent = space == recurrent_table.NAME
-    if dataset in (sources.NAMES if recurrent else text.NAMES):
-        fitting, other = (text.NAMES, "images") if recurrent else (images, "texts")
+    if sources.is_known(dataset) if recurrent else dataset in text.NAMES:
+        fitting, other = (text.NAMES, "images") if recurrent else ((*sources.NAMES, *own.FORMS), "texts")
         raise InputError(
             f"--dataset={dataset} is not for the space {space}; choose from {', '.join(fitting)}, or a space "
             f"for {other}."
         )
-    sources.check(dataset, text.NAMES if recurrent else images)
+    sources.check(dataset, text.NAMES if recurrent else None)
 
 
 def check_savings(space: str, config: SearchConfig | RetrainConfig) -> None:

@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from sdarts_tf.config import RetrainConfig
 from sdarts_tf.data.augment import Augmentation
-from sdarts_tf.data.folders import Distortion, FileExamples
+from sdarts_tf.data.folders import FileExamples
 from sdarts_tf.data.sources import Examples, Source
 from sdarts_tf.data.streams import Stream, sweep
 from sdarts_tf.errors import InputError
@@ -14,7 +14,7 @@ from sdarts_tf.layers.normalization import synchronize
 from sdarts_tf.layers.recomputation import recompute_cells
 from sdarts_tf.methods import schedules
 from sdarts_tf.training import trained_network
-from sdarts_tf.training.epoch_loop import EpochLoop, augmentation
+from sdarts_tf.training.epoch_loop import EpochLoop, as_trained, augmentation
 from sdarts_tf.training.evaluate import Evaluation
 from sdarts_tf.training.optimizers import SGD
 from sdarts_tf.training.precision import Precision
@@ -32,6 +32,7 @@ class RetrainLoop(EpochLoop):
         source: the data set.
         examples: its training images, of which the last may be held out.
         directory: where the trained network is kept.
+        valid: images by which epochs are judged where the settings hold none out of `examples`.
         progress_console: a `rich` console for the progress; default standard error.
 
     Raises:
@@ -46,12 +47,13 @@ class RetrainLoop(EpochLoop):
         examples: Examples | FileExamples,
         directory: RunDirectory,
         *,
+        valid: Examples | FileExamples | None = None,
         progress_console=None,
     ):
         self._plain = Augmentation(source.mean, source.std)
         train, self._held_out = _hold_out(examples, config.valid_share)
-        if isinstance(train, FileExamples):
-            train = train.distorted(Distortion(config.min_crop_area, config.color_jitter))
+        self._held_out = valid if self._held_out is None else self._held_out
+        train = as_trained(config, train)
         self._part = local_part(config.batch_size)
         options = {"seed": config.seed, "purpose": "training", "part": self._part}
         self.train_stream = Stream(train, config.batch_size, augmentation(config, source), **options)

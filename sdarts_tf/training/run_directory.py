@@ -13,7 +13,9 @@ from sdarts_tf import config as configuration
 from sdarts_tf.errors import InputError
 
 # Settings that may differ between the start of a run and its continuation.
-_FREE_ON_RESUME = {"run_dir", "resume", "data_dir", "benchmark", "checkpoint_seconds", "strategy"}
+_FREE_ON_RESUME = {"run_dir", "resume", "plugin", "data_dir", "benchmark", "checkpoint_seconds", "strategy"}
+
+CONTACT_SHEET = "contact_sheet.png"  # may lie there before the run is started
 
 
 class RunDirectory:
@@ -46,7 +48,7 @@ class RunDirectory:
                 f"--run_dir={self.run_dir} already holds {self._what}; add --resume to go on with it, or name another "
                 "folder."
             )
-        created = {*files, "run.flags", "config.json"}
+        created = {*files, "run.flags", "config.json", CONTACT_SHEET}
         if self.path.exists() and not (
             self.path.is_dir() and {_final(path) for path in self.path.iterdir()} <= created
         ):

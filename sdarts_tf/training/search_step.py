@@ -182,7 +182,12 @@ class SearchStep:
 
 
 def build_step(
-    config: SearchConfig, num_classes: int, space: SearchSpace | None = None, architecture_class=Architecture
+    config: SearchConfig,
+    num_classes: int,
+    space: SearchSpace | None = None,
+    architecture_class=Architecture,
+    *,
+    image_channels: int = 3,
 ) -> SearchStep:
     """The networks, optimizers and method of a search for image cells, joined in its step.
 
@@ -191,6 +196,7 @@ def build_step(
         num_classes: of the data.
         space: default the one that the settings name.
         architecture_class: `Architecture`, or a kind of it.
+        image_channels: of the data.
 
     Example:
         >>> step = build_step(SearchConfig(space="s2", channels=4, cells=3), num_classes=10)
@@ -206,6 +212,7 @@ def build_step(
         spaces.supernet_cells(config.space, config.cells),
         channel_divisor=method.channel_divisor,
         dropped_skips=method.dropped_skips,
+        image_channels=image_channels,
     )
     if config.recompute:
         recompute_cells(supernet)

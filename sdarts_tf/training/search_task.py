@@ -10,7 +10,7 @@ from sdarts_tf.data.sources import Examples, Source
 from sdarts_tf.data.streams import Stream, pairs, split
 from sdarts_tf.spaces.base import Architecture, Mixture, SearchSpace
 from sdarts_tf.training import curvature
-from sdarts_tf.training.epoch_loop import EVALUATION_KEY, augmentation
+from sdarts_tf.training.epoch_loop import EVALUATION_KEY, as_trained, augmentation
 from sdarts_tf.training.evaluate import Evaluation
 from sdarts_tf.training.objective import Objective
 from sdarts_tf.training.replicas import local_part
@@ -66,13 +66,15 @@ class ImageTask:
         space: SearchSpace | None = None,
         architecture_class=Architecture,
     ):
-        weight_half, alpha_half = split(examples, config.train_share)
+        weight_half, alpha_half = split(as_trained(config, examples), config.train_share)
         options = {"seed": config.seed, "part": local_part(config.batch_size)}
         self.train_stream, self.valid_stream = (
             Stream(half, config.batch_size, augmentation(config, source), purpose=purpose, **options)
             for half, purpose in ((weight_half, "weights"), (alpha_half, "alpha"))
         )
-        self.step, self.seed = build_step(config, source.num_classes, space, architecture_class), config.seed
+        options = {"image_channels": source.image_shape[2]}
+        self.step = build_step(config, source.num_classes, space, architecture_class, **options)
+        self.seed = config.seed
         self.rate = (2 * config.batch_size, "images")
         self._alpha_half, self._source = alpha_half, source
         supernet = self.step.supernet

@@ -8,9 +8,10 @@ from collections.abc import Callable
 
 from sdarts_tf import config as configuration
 from sdarts_tf.config import SearchConfig
-from sdarts_tf.data import sources, text
+from sdarts_tf.data import text
 from sdarts_tf.errors import InputError
 from sdarts_tf.methods import ingredients, progressive
+from sdarts_tf.training import handover
 from sdarts_tf.training.run_directory import RunDirectory
 
 
@@ -76,9 +77,9 @@ def read_data(config: SearchConfig, data_dir: str | None = None) -> Callable:
     Raises:
         InputError: the data are missing.
     """
-    data_dir = data_dir or config.data_dir
+    config = dataclasses.replace(config, data_dir=data_dir or config.data_dir)
     if config.family == "recurrent":
-        corpus = text.read(config.dataset, data_dir, config.text_unit, config.max_examples)
+        corpus = text.read(config.dataset, config.data_dir, config.text_unit, config.max_examples)
 
         def make_text_task(config, space):
             from sdarts_tf.training.text_search import TextTask
@@ -86,8 +87,8 @@ def read_data(config: SearchConfig, data_dir: str | None = None) -> Callable:
             return TextTask(config, corpus)
 
         return make_text_task
-    source = sources.get(config.dataset)
-    examples = source.load("train", data_dir, config.max_examples)
+    source = handover.source(config)
+    examples = source.load("train", config.data_dir, config.max_examples)
 
     def make_image_task(config, space):
         from sdarts_tf.training.search_task import ImageTask

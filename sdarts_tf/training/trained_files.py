@@ -14,7 +14,7 @@ from sdarts_tf.data.text import Corpus
 from sdarts_tf.data.vocabulary import Vocabulary
 from sdarts_tf.errors import InputError
 from sdarts_tf.genotypes.genotype import Genotype
-from sdarts_tf.spaces import recurrent_table
+from sdarts_tf.spaces import plugins, recurrent_table
 
 FOLDER = "retrain"
 
@@ -38,6 +38,11 @@ class TrainedFiles:
     data: DataDescription | Vocabulary
     checkpoint: str
     epoch: int
+
+    @property
+    def plugin(self) -> pathlib.Path | None:
+        """The file with the operations and the space of its own that the network needs; None without one."""
+        return plugins.kept(self.path)
 
     def corpus(self, data_dir: str | None = None) -> Corpus:
         """The texts that a language model was trained on.
@@ -71,12 +76,16 @@ class TrainedFiles:
             InputError: the files are missing, or have other classes than the network was trained for.
         """
         data_dir = self.config.data_dir if data_dir is None else data_dir
-        photos = self.data.name in sources.IN_FOLDERS
-        source = sources.get(self.data.name, data_dir, self.data.image_shape[0] if photos else None)
+        source = sources.get(self.data.name, data_dir, self.data.image_shape[0] if self.data.photos else None)
         if tuple(source.label_names) != self.data.label_names:
             raise InputError(
                 f"{self.data.name} in --data_dir={data_dir} has other classes than the {self.data.num_classes} that "
                 f"the network in {self.path} was trained for; name the folder it was trained from."
+            )
+        if source.image_shape != self.data.image_shape:
+            raise InputError(
+                f"{self.data.name} in --data_dir={data_dir} has images of {list(source.image_shape)}, but the network "
+                f"in {self.path} was trained for {list(self.data.image_shape)}; name the folder it was trained from."
             )
         return source.load(split, data_dir, max_examples)
 

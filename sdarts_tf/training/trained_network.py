@@ -56,7 +56,7 @@ def build(genotype: Genotype, config: RetrainConfig, data: DataDescription | Voc
         )
     auxiliary = fits if config.auxiliary is None else config.auxiliary
     space = spaces.get(genotype.space)
-    options = {"auxiliary": auxiliary, "large_images": large}
+    options = {"auxiliary": auxiliary, "large_images": large, "image_channels": data.image_shape[2]}
     return space.build_network(genotype, data.num_classes, config.channels, config.cells, **options)
 
 

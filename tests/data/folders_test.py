@@ -43,13 +43,20 @@ def data_dir(tmp_path):
     return tmp_path
 
 
-@pytest.mark.parametrize("name", sources.IN_FOLDERS)
-def test_a_folder_is_a_source(data_dir, name):
+@pytest.mark.parametrize(
+    ("name", "channels", "mean", "std"),
+    [
+        ("imagenet", 3, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+        # Gray levels 0, 1 and 2 of 255; a deviation is not below one level.
+        ("folder", 1, (0.0039,), (0.0039,)),
+    ],
+)
+def test_a_folder_is_a_source(data_dir, name, channels, mean, std):
     source = sources.get(name, str(data_dir), image_size=32)
-    assert (source.name, source.image_shape, source.label_names) == (name, (32, 32, 3), ("cat", "dog"))
-    assert source.mean == (0.485, 0.456, 0.406) and source.std == (0.229, 0.224, 0.225)
+    assert (source.name, source.image_shape, source.label_names) == (name, (32, 32, channels), ("cat", "dog"))
+    assert source.mean == mean and source.std == std
     assert (source.flip, source.crop_padding, source.cutout_length) == (True, 0, 0)
-    assert sources.get(name, str(data_dir)).image_shape == (224, 224, 3)
+    assert sources.get(name, str(data_dir)).image_shape == (224, 224, channels)
     assert len(source.load("train", str(data_dir))) == 6 and len(source.load("test", str(data_dir))) == 4
 
 
@@ -106,7 +113,7 @@ BROKEN = {
         r"/train/emu is missing, but train/ and val/ must have the same classes",
     ),
     "no val": (
-        lambda folder: (folder / "val").rename(folder / "valid"),
+        lambda folder: (folder / "val").rename(folder / "held_out"),
         r"has no class folders in test/ or val/; name the folder that holds train/<class>/<image>",
     ),
     "no train": (
@@ -134,7 +141,7 @@ def test_without_a_folder_the_layout_is_explained(data_dir, message):
 
 def test_an_image_size_is_for_photos_only():
     assert sources.get("cifar10", image_size=32).image_shape == (32, 32, 3)
-    with pytest.raises(InputError, match="--image_size=64 is for imagenet and folder, but the images of cifar10 have"):
+    with pytest.raises(InputError, match="--image_size=64 is for photos in files, but the images of cifar10 have"):
         sources.get("cifar10", image_size=64)
 
 

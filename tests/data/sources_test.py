@@ -43,7 +43,7 @@ def same(examples, part):
 
 def test_import_and_refusal_need_no_tensorflow(tmp_path):
     program = (
-        "import sys; from sdarts_tf.data import files, sources; files._reachable = lambda url: False\n"
+        "import sys; from sdarts_tf.data import files, sources; files.reachable = lambda url: False\n"
         f"try: sources.get('cifar10').load('train', {str(tmp_path)!r})\n"
         "except ValueError: print([name for name in sys.modules if name.startswith('tensorflow')])\n"
     )
@@ -171,7 +171,7 @@ def test_a_name_server_that_hangs_counts_as_no_network(monkeypatch):
 
     monkeypatch.setattr(socket, "create_connection", hang)
     began = time.monotonic()
-    assert not files._reachable("http://example.invalid/file", seconds=0.2)
+    assert not files.reachable("http://example.invalid/file", seconds=0.2)
     assert time.monotonic() - began < 2
     released.set()
 
@@ -184,7 +184,7 @@ def test_a_download_that_fails_is_a_run_error(tmp_path, monkeypatch):
         raise ConnectionError("reset\nby peer")
 
     monkeypatch.setattr(tfds, "load", fail)
-    monkeypatch.setattr(files, "_reachable", lambda url: True)
+    monkeypatch.setattr(files, "reachable", lambda url: True)
     with pytest.raises(RunError, match=r"download of cifar10 to .* failed .*reset by peer.*; try again"):
         sources.get("cifar10").load("train", str(tmp_path))
 
