@@ -55,7 +55,7 @@ def _check_recurrent(config):
     foreign = sorted({"pc", "pdarts"} & set(ingredients.split(config.method)))
     if foreign:
         raise InputError(f"--method={config.method}: {foreign[0]!r} needs the cells of DARTS; leave it out.")
-    for name in ("benchmark", "hessian_every", "drop_path", "max_skips", "stop"):
+    for name in ("benchmark", "hessian_every", "gap_every", "drop_path", "max_skips", "stop"):
         if getattr(config, name):
             raise InputError(
                 f"--{name}={getattr(config, name)} is for image cells; leave it away with --space=recurrent."
@@ -63,6 +63,8 @@ def _check_recurrent(config):
 
 
 def _check_stop(config):
+    if config.stop_after is not None and ingredients.PROGRESSIVE in ingredients.split(config.method):
+        raise InputError(f"--stop_after={config.stop_after} pauses one search, of which {config.method} is several.")
     if config.stop is None:
         return
     try:
@@ -89,7 +91,7 @@ def search(config: SearchConfig) -> SearchResult:
 
     Raises:
         InputError: a setting or a file cannot be used; nothing has been written then.
-        RunError: the search failed or was interrupted; its last checkpoint can be resumed.
+        RunError: the search failed, was interrupted, or has come to `stop_after`; its last checkpoint can be resumed.
 
     Example:
         >>> import tempfile

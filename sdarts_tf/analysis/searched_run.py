@@ -2,13 +2,13 @@
 
 import tensorflow as tf
 
-from sdarts_tf.analysis import discretization, landscape, sensitivity, spectrum
-from sdarts_tf.analysis.fixed_loss import FixedLoss
+from sdarts_tf.analysis import landscape, sensitivity, spectrum
 from sdarts_tf.config import AnalyzeConfig
 from sdarts_tf.data.sources import Examples, Source
 from sdarts_tf.data.streams import split
 from sdarts_tf.methods import ingredients, perturbations, simplex
-from sdarts_tf.training import curvature, searched
+from sdarts_tf.training import curvature, discretization, searched
+from sdarts_tf.training.fixed_loss import FixedLoss
 from sdarts_tf.training.search_step import build_step
 from sdarts_tf.training.searched_files import SearchedFiles
 

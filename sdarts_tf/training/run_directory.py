@@ -97,7 +97,9 @@ class RunDirectory:
         free = {}
         for field in dataclasses.fields(config):
             given, was = getattr(config, field.name), getattr(saved, field.name)
-            if field.name in _FREE_ON_RESUME:
+            if field.name == "stop_after":  # where the last start was to stop says nothing about this one
+                free[field.name] = given
+            elif field.name in _FREE_ON_RESUME:
                 free |= {} if given is None else {field.name: given}
             elif given not in (was, field.default):
                 raise InputError(

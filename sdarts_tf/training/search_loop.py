@@ -76,6 +76,7 @@ class SearchLoop(EpochLoop):
         )
         self.genotypes, self.mixtures = (Records(directory, name) for name in ("genotypes.jsonl", "mixtures.jsonl"))
         self._measure_hessian = task.hessian(config) if config.hessian_every else None
+        self._measure_gap = task.gap(config, self.space, self._max_skips) if config.gap_every else None
 
     def checkpoint_bytes(self) -> int:
         """Size of one checkpoint: the weights with their velocities; the rest is small."""
@@ -162,6 +163,7 @@ class SearchLoop(EpochLoop):
             "skip_connections": genotype.count("skip_connect"),
             **(self._benchmark.figures(genotype) if self._benchmark else {}),
             **(self._measure_hessian() if self._due(self.config.hessian_every, epoch + 1) else {}),
+            **(self._measure_gap() if self._due(self.config.gap_every, epoch + 1) else {}),
         }
 
     def _keep(self, record):

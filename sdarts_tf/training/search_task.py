@@ -9,9 +9,10 @@ from sdarts_tf.config import SearchConfig
 from sdarts_tf.data.sources import Examples, Source
 from sdarts_tf.data.streams import Stream, pairs, split
 from sdarts_tf.spaces.base import Architecture, Mixture, SearchSpace
-from sdarts_tf.training import curvature
+from sdarts_tf.training import curvature, discretization
 from sdarts_tf.training.epoch_loop import EVALUATION_KEY, augmentation
 from sdarts_tf.training.evaluate import Evaluation
+from sdarts_tf.training.fixed_loss import FixedLoss
 from sdarts_tf.training.replicas import local_part
 from sdarts_tf.training.search_step import SearchStep, build_step
 
@@ -39,6 +40,9 @@ class SearchTask(Protocol):
 
     def hessian(self, config: SearchConfig) -> Callable[[], dict[str, float]]:
         """What measures the Hessian by alpha; InputError where there is no such thing."""
+
+    def gap(self, config: SearchConfig, space: SearchSpace, max_skips: int | None) -> Callable[[], dict[str, float]]:
+        """What measures the cost of rounding to the genotype; InputError where there is no such thing."""
 
 
 class ImageTask:
@@ -95,3 +99,17 @@ class ImageTask:
         training = config.hessian_statistics == "training"
         hessian = curvature.AlphaHessian(self.step.supernet, self.step.architecture, training=training)
         return lambda: curvature.measure(hessian, batches)
+
+    def gap(self, config, space, max_skips):
+        """What measures loss and accuracy at the mixture, with kept edges one-hot, and pruned, on fixed images."""
+        batches = curvature.fixed_batches(
+            self._alpha_half, self._source, batch_size=config.batch_size, count=config.gap_batches
+        )
+        # The batches' own statistics: the recorded ones are those of the mixture.
+        loss = FixedLoss(self.step.supernet, batches, training=True)
+
+        def measure():
+            gap = discretization.gap(space, loss, self.step.architecture.mixture(), max_skips=max_skips)
+            return {f"{step}_{name}": value for step, figures in gap.items() for name, value in figures.items()}
+
+        return measure

@@ -98,3 +98,6 @@ class TextTask:
 
     def hessian(self, config):
         raise InputError("--hessian_every measures image cells; leave it away with --space=recurrent.")
+
+    def gap(self, config, space, max_skips):
+        raise InputError("--gap_every measures image cells; leave it away with --space=recurrent.")
