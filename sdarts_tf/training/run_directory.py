@@ -13,7 +13,7 @@ from sdarts_tf import config as configuration
 from sdarts_tf.errors import InputError
 
 # Settings that may differ between the start of a run and its continuation.
-_FREE_ON_RESUME = {"run_dir", "resume", "data_dir", "benchmark", "checkpoint_seconds", "strategy"}
+_FREE_ON_RESUME = {"run_dir", "resume", "data_dir", "benchmark", "checkpoint_seconds", "strategy", "file", "jobs"}
 
 
 class RunDirectory:
