@@ -14,7 +14,7 @@ from sklearn.model_selection import KFold
 from sdarts_tf.studies.plan import Plan
 
 FEWEST = 10  # trials; of fewer a forest learns nothing
-_FOLDS, _REPEATS, _TREES = 5, 20, 200
+_FOLDS, _REPEATS, _TREES = 5, 10, 100
 
 
 @dataclasses.dataclass(frozen=True)
