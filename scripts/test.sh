@@ -10,7 +10,7 @@ set -euo pipefail
 # shellcheck source=scripts/setup_venv.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/setup_venv.sh"
 
-setup_venv cpu dev,lite,onnx,serving
+setup_venv cpu dev,lite,onnx,serving,tune
 # Without what it asks for: tensorflow, which must not meet tensorflow-cpu.
 "$VENV/bin/python" -c 'import tensorflow_serving' 2>/dev/null ||
   "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps 'tensorflow-serving-api>=2.20,<3'

@@ -122,8 +122,8 @@ def run(main, config_class, *, description: str) -> int:
 
     Returns:
         The exit status: what `main` returned; 2 for wrong flags, input or permissions; 1 for a failure while running,
-        a full disk, or a bug, which shows its traceback; 130 and 143 after Ctrl-C and SIGTERM; 141 where the reader of
-        the output went away.
+        a full disk, or a bug, which shows its traceback; 3 for a training that diverged; 130 and 143 after Ctrl-C and
+        SIGTERM; 141 where the reader of the output went away.
     """
     program = f"sdarts_tf.{os.path.basename(sys.argv[0]).removesuffix('.py')}"
     try:

@@ -1,4 +1,4 @@
-"""The two kinds of failure that a user is told about in one sentence."""
+"""The kinds of failure that a user is told about in one sentence."""
 
 
 class InputError(ValueError):
@@ -10,3 +10,9 @@ class InputError(ValueError):
 
 class RunError(RuntimeError):
     """A command was started correctly and failed while running. Commands exit with status 1."""
+
+
+class Diverged(RunError):
+    """The loss of a training is not finite any more. Commands exit with status 3: its settings are to blame."""
+
+    exit_status = 3

@@ -56,7 +56,7 @@ def retrain(config: RetrainConfig) -> RetrainResult:
 
     Raises:
         InputError: a setting or a file cannot be used; nothing has been written then.
-        RunError: the training failed or was interrupted; its last checkpoint can be resumed.
+        RunError: the training failed, was interrupted, or has come to `stop_after`; its last checkpoint can be resumed.
 
     Example:
         >>> import tempfile

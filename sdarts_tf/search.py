@@ -80,6 +80,8 @@ def _check_recurrent(config):
 
 
 def _check_stop(config):
+    if config.stop_after is not None and ingredients.PROGRESSIVE in ingredients.split(config.method):
+        raise InputError(f"--stop_after={config.stop_after} pauses one search, of which {config.method} is several.")
     if config.stop is None:
         return
     try:
@@ -106,7 +108,7 @@ def search(config: SearchConfig) -> SearchResult:
 
     Raises:
         InputError: a setting or a file cannot be used; nothing has been written then.
-        RunError: the search failed or was interrupted; its last checkpoint can be resumed.
+        RunError: the search failed, was interrupted, or has come to `stop_after`; its last checkpoint can be resumed.
 
     Example:
         >>> import tempfile

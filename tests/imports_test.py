@@ -12,6 +12,7 @@ LEVELS = {
     "ground": ("layers", "methods", "config", "errors", "genotypes"),
     "domain": ("spaces", "data", "benchmarks"),
     "machinery": ("training", "analysis", "interop", "reporting"),
+    "studies": ("command_line", "studies"),
 }
 COMMANDS = len(LEVELS)
 STARTS = 'if __name__ == "__main__":'  # the line that only a command has
@@ -66,7 +67,7 @@ def test_the_reader_of_imports():
 
 
 def test_every_level_has_modules():
-    assert {level(part(path)) for path in MODULES} == {0, 1, 2, COMMANDS}
+    assert {level(part(path)) for path in MODULES} == {0, 1, 2, 3, COMMANDS}
     assert level("tables") == COMMANDS and level(part(pathlib.Path("sdarts_tf/spaces/tables.py"))) == 1
 
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from sdarts_tf.analysis.fixed_loss import FixedLoss
 from sdarts_tf.spaces.base import Mixture
+from sdarts_tf.training.fixed_loss import FixedLoss
 
 
 @dataclasses.dataclass(frozen=True)

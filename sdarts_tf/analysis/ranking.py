@@ -9,13 +9,13 @@ from collections.abc import Callable
 import numpy as np
 import scipy.stats
 
-from sdarts_tf.analysis.fixed_loss import FixedLoss
 from sdarts_tf.benchmarks import Benchmark
 from sdarts_tf.config import CorrelateConfig
 from sdarts_tf.errors import InputError
 from sdarts_tf.genotypes.genotype import Genotype
 from sdarts_tf.spaces.base import SearchSpace
 from sdarts_tf.training import searched
+from sdarts_tf.training.fixed_loss import FixedLoss
 from sdarts_tf.training.search_task import SearchTask
 from sdarts_tf.training.searched_files import SearchedFiles
 

@@ -5,11 +5,11 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from sdarts_tf.analysis import discretization, landscape, sensitivity, spectrum
-from sdarts_tf.analysis.fixed_loss import FixedLoss
+from sdarts_tf.analysis import landscape, sensitivity, spectrum
 from sdarts_tf.config import AnalyzeConfig
 from sdarts_tf.methods import ingredients, perturbations, simplex
-from sdarts_tf.training import searched
+from sdarts_tf.training import discretization, searched
+from sdarts_tf.training.fixed_loss import FixedLoss
 from sdarts_tf.training.search_task import SearchTask
 from sdarts_tf.training.searched_files import SearchedFiles
 

@@ -3,9 +3,9 @@
 import numpy as np
 import tensorflow as tf
 
-from sdarts_tf.analysis.fixed_loss import FixedLoss
 from sdarts_tf.methods import perturbations
 from sdarts_tf.spaces.base import Mixture
+from sdarts_tf.training.fixed_loss import FixedLoss
 
 EPSILONS = (0.03, 0.1, 0.2, 0.3)
 

@@ -5,9 +5,9 @@ import numpy as np
 import scipy.linalg
 import tensorflow as tf
 
-from sdarts_tf.analysis.fixed_loss import FixedLoss
 from sdarts_tf.analysis.hessian import alpha_hessian
 from sdarts_tf.spaces.base import Architecture, Mixture
+from sdarts_tf.training.fixed_loss import FixedLoss
 
 
 class AlphaSpectrum:

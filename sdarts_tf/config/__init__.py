@@ -13,6 +13,7 @@ from sdarts_tf.config.retrain import RetrainConfig
 from sdarts_tf.config.search import SearchConfig
 from sdarts_tf.config.select import SelectConfig
 from sdarts_tf.config.settings import complete, default_of, from_json, setting, to_json, validate
+from sdarts_tf.config.studies import SweepConfig, TuneConfig
 from sdarts_tf.config.trained import CHECKPOINTS, EvaluateConfig, ExportConfig, ImportConfig
 
 __all__ = [
@@ -29,6 +30,8 @@ __all__ = [
     "RetrainConfig",
     "SearchConfig",
     "SelectConfig",
+    "SweepConfig",
+    "TuneConfig",
     "complete",
     "default_of",
     "from_json",

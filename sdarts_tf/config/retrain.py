@@ -45,6 +45,12 @@ class RetrainConfig:
     )
     resume: bool = setting(False, "go on with the training in --run_dir from its last checkpoint")
     epochs: int | None = setting(600, "length of the training", unit="epochs", minimum=1, recurrent=8000)
+    stop_after: int | None = setting(
+        None,
+        "pause after this epoch as Ctrl-C does, the schedules being those of --epochs; --resume goes on",
+        unit="epochs",
+        minimum=1,
+    )
     batch_size: int | None = setting(96, "global batch size", unit="images", minimum=1, recurrent=64)
     channels: int = setting(36, "channels of the first cells", unit="channels", minimum=2)
     cells: int = setting(20, "cells of the network, two of them reduction cells", unit="cells", minimum=3)

@@ -51,6 +51,12 @@ class SearchConfig:
     )
     resume: bool = setting(False, "go on with the run in --run_dir from its last checkpoint")
     epochs: int = setting(50, "length of the search, with pdarts of each stage", unit="epochs", minimum=1)
+    stop_after: int | None = setting(
+        None,
+        "pause after this epoch as Ctrl-C does, the schedules being those of --epochs; --resume goes on",
+        unit="epochs",
+        minimum=1,
+    )
     batch_size: int | None = setting(
         64, "global batch size of the weight step and of the alpha step", unit="images", minimum=1, recurrent=256
     )
@@ -153,6 +159,13 @@ class SearchConfig:
         "batch norm under the Hessian: training (official: the batch's, not recorded) or evaluation (running ones)",
         choices=("training", "evaluation"),
     )
+    gap_every: int = setting(
+        0,
+        "measure what rounding to the cell costs the supernet, as sdarts_tf.analyze, every so many epochs; 0 never",
+        unit="epochs",
+        minimum=0,
+    )
+    gap_batches: int = setting(4, "fixed validation batches on which rounding is measured", unit="batches", minimum=1)
     keep_every: int = setting(
         0,
         "keep weights and alpha of every so many epochs, and of the last, for sdarts_tf.analyze; 0 keeps none",

@@ -11,10 +11,10 @@ import tensorflow as tf
 from sdarts_tf.data.augment import Augmentation
 from sdarts_tf.data.folders import Distortion, FileExamples
 from sdarts_tf.data.sources import Examples, Source
-from sdarts_tf.errors import InputError, RunError
+from sdarts_tf.errors import Diverged, InputError
 from sdarts_tf.training import replicas
 from sdarts_tf.training.checkpoint import Checkpoints
-from sdarts_tf.training.interruption import Interrupted, Interruption
+from sdarts_tf.training.interruption import Interrupted, Interruption, Paused
 from sdarts_tf.training.progress import Progress
 from sdarts_tf.training.run_directory import Records, RunDirectory
 
@@ -83,7 +83,7 @@ class EpochLoop(abc.ABC):
     Made and called in the scope of a strategy, it trains on all of its replicas.
 
     Args:
-        config: its `epochs`, `seed`, `checkpoint_seconds` and `jit_compile` are read.
+        config: its `epochs`, `stop_after`, `seed`, `checkpoint_seconds` and `jit_compile` are read.
         directory: where the run is kept.
         step: called as `step(*batch, seed=, **schedules)`; returns `loss`, `accuracy` and `non_finite`, scalars, and in
             float16 `skipped`.
@@ -178,7 +178,9 @@ class EpochLoop(abc.ABC):
 
         Raises:
             Interrupted: after SIGINT or SIGTERM; the state is saved.
-            RunError: the loss is not finite any more, or the disk is full.
+            Paused: after the epoch `stop_after`; the state is saved.
+            Diverged: the loss is not finite any more.
+            RunError: the disk is full.
         """
         log = self.directory.path / "log.txt" if self.directory.writes else None
         total_steps = self.first_step(self.config.epochs)
@@ -191,11 +193,20 @@ class EpochLoop(abc.ABC):
             for epoch in range(int(self.epochs_done.numpy()), self.config.epochs):
                 if reason is not None:
                     break
+                self._pause_if_due(epoch)
                 self._train_epoch(epoch, progress, interruption)
                 self._finish_epoch(epoch, progress)
                 reason = self._reason_to_end()
             if reason is not None:
                 progress.line(reason)
+
+    def _pause_if_due(self, epochs_done):
+        stop_after = self.config.stop_after
+        if stop_after is not None and epochs_done >= stop_after:
+            raise Paused(
+                f"Stopped after epoch {epochs_done} of {self.config.epochs}, as --stop_after asks, state saved; "
+                f"go on with --resume --run_dir={self.directory.run_dir}"
+            )
 
     def _events(self):
         if self.directory.writes:
@@ -238,7 +249,7 @@ class EpochLoop(abc.ABC):
     def _finish_epoch(self, epoch, progress):
         """Evaluates, records and saves."""
         if not (math.isfinite(self.totals.means()[0]) and self._state_is_finite()):
-            raise RunError(
+            raise Diverged(
                 f"The training loss of epoch {epoch + 1} is not finite; start another run with a lower "
                 "--learning_rate or a larger --batch_size."
             )
@@ -282,6 +293,7 @@ _SHOWN = {
     "hessian_norm": "Hessian {:.4f}",
     "hessian_spread": "spread {:.4f}",
     "skipped_steps": "skipped {}",
+    "pruned_accuracy": "pruned {:.1%}",
     "seconds": "{:.1f} s",
 }
 

@@ -14,6 +14,12 @@ class Interrupted(RunError):
         self.exit_status = 128 + signal_number
 
 
+class Paused(RunError):
+    """The run has come to its `stop_after` and has saved its state, as it was told. Commands exit with status 0."""
+
+    exit_status = 0
+
+
 class Interruption:
     """While entered, remembers SIGINT and SIGTERM instead of dying of them; a second one acts at once.
 

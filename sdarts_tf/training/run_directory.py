@@ -13,7 +13,9 @@ from sdarts_tf import config as configuration
 from sdarts_tf.errors import InputError
 
 # Settings that may differ between the start of a run and its continuation.
-_FREE_ON_RESUME = {"run_dir", "resume", "plugin", "data_dir", "benchmark", "checkpoint_seconds", "strategy"}
+_FREE_ON_RESUME = frozenset(
+    ("run_dir", "resume", "plugin", "data_dir", "benchmark", "checkpoint_seconds", "strategy", "file", "jobs")
+)
 
 CONTACT_SHEET = "contact_sheet.png"  # may lie there before the run is started
 
@@ -99,7 +101,9 @@ class RunDirectory:
         free = {}
         for field in dataclasses.fields(config):
             given, was = getattr(config, field.name), getattr(saved, field.name)
-            if field.name in _FREE_ON_RESUME:
+            if field.name == "stop_after":  # where the last start was to stop says nothing about this one
+                free[field.name] = given
+            elif field.name in _FREE_ON_RESUME:
                 free |= {} if given is None else {field.name: given}
             elif given not in (was, field.default):
                 raise InputError(

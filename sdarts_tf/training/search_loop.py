@@ -10,9 +10,10 @@ from sdarts_tf.config import SearchConfig
 from sdarts_tf.genotypes.genotype import Genotype
 from sdarts_tf.methods import ingredients, progressive, schedules, stopping
 from sdarts_tf.spaces.base import SearchSpace
-from sdarts_tf.training import curvature
+from sdarts_tf.training import curvature, discretization
 from sdarts_tf.training.checkpoint import Checkpoints
 from sdarts_tf.training.epoch_loop import EpochLoop
+from sdarts_tf.training.fixed_loss import FixedLoss
 from sdarts_tf.training.run_directory import Records, RunDirectory
 from sdarts_tf.training.search_task import SearchTask
 
@@ -79,6 +80,7 @@ class SearchLoop(EpochLoop):
         )
         self.genotypes, self.mixtures = (Records(directory, name) for name in ("genotypes.jsonl", "mixtures.jsonl"))
         self._measure_hessian = self._hessian() if config.hessian_every else None
+        self._measure_gap = self._gap() if config.gap_every else None
 
     def checkpoint_bytes(self) -> int:
         """Size of one checkpoint: the weights with their velocities; the rest is small."""
@@ -109,6 +111,19 @@ class SearchLoop(EpochLoop):
             lambda batch: self.task.objective(batch, training=training), self.task.step.architecture
         )
         return lambda: curvature.measure(hessian, batches)
+
+    def _gap(self):
+        """What measures loss and accuracy at the mixture, with kept edges one-hot, and pruned, on fixed batches."""
+        batches = self.task.fixed_batches(self.config.batch_size, self.config.gap_batches)
+        # The batches' own statistics: the recorded ones are those of the mixture.
+        loss = FixedLoss(lambda batch: self.task.objective(batch, training=True), batches)
+
+        def measure():
+            mixture = self.task.step.architecture.mixture()
+            gap = discretization.gap(self.space, loss, mixture, max_skips=self._max_skips)
+            return {f"{step}_{name}": value for step, figures in gap.items() for name, value in figures.items()}
+
+        return measure
 
     def _batches(self, start, stop):
         return self.task.batches(start, stop)
@@ -174,6 +189,7 @@ class SearchLoop(EpochLoop):
             "skip_connections": genotype.count("skip_connect"),
             **self._true_figures(genotype),
             **(self._measure_hessian() if self._due(self.config.hessian_every, epoch + 1) else {}),
+            **(self._measure_gap() if self._due(self.config.gap_every, epoch + 1) else {}),
         }
 
     def _true_figures(self, genotype):

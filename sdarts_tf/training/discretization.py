@@ -3,8 +3,8 @@
 Source: Zela et al., ICLR 2020, section 4; Chen & Hsieh, ICML 2020, section 3.
 """
 
-from sdarts_tf.analysis.fixed_loss import FixedLoss
 from sdarts_tf.spaces.base import Mixture, SearchSpace
+from sdarts_tf.training.fixed_loss import FixedLoss
 
 
 def gap(

@@ -1,0 +1,92 @@
+"""What the JSON files of tunes and sweeps have in common: they are read, their keys checked, their settings parsed."""
+
+import dataclasses
+import difflib
+import json
+import pathlib
+from collections.abc import Mapping, Sequence
+
+from sdarts_tf import command_line
+from sdarts_tf.config import RetrainConfig, SearchConfig
+from sdarts_tf.errors import InputError
+
+CONFIGS = {"search": SearchConfig, "retrain": RetrainConfig}
+# What every run of a study gets from the study itself.
+_RESERVED = {"run_dir", "resume", "stop_after"}
+
+
+def load(path, what: str) -> str:
+    """The text of a file.
+
+    Raises:
+        InputError: it is not named, or cannot be read.
+    """
+    if path is None:
+        raise InputError(f"--file is needed: name the JSON file that describes the {what}; examples/ has some.")
+    try:
+        return pathlib.Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not text"
+        raise InputError(f"--file={path} cannot be read ({reason}); name a JSON file.") from error
+
+
+def parse(text: str, keys: Sequence[str]) -> dict:
+    """The object that a text holds.
+
+    Args:
+        text: JSON.
+        keys: those that are allowed.
+
+    Raises:
+        InputError: it is no JSON object, or has another key.
+
+    Example:
+        >>> parse('{"trials": 3}', ["trials", "seed"])
+        {'trials': 3}
+    """
+    try:
+        found = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InputError(f"The file is not JSON ({error}); write one object, as the files in examples/ do.") from error
+    if not isinstance(found, dict):
+        raise InputError("The file holds no JSON object; write {...}, as the files in examples/ do.")
+    for name in found:
+        require_known(name, keys, "The file's key")
+    return found
+
+
+def require_known(name: str, names: Sequence[str], what: str) -> None:
+    """Raises InputError, with the nearest known name, for one that is not known."""
+    if name not in names:
+        near = difflib.get_close_matches(str(name), names, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(names)}."
+        raise InputError(f"{what} {name!r} is not known; {hint}")
+
+
+def flag(command: str, name: str, value) -> str:
+    """A setting as a flag.
+
+    Raises:
+        InputError: the command has no such setting, or a study chooses it itself.
+
+    Example:
+        >>> flag("search", "epsilon", 0.1), flag("retrain", "flip", True), flag("search", "flagfile", "flags/a.flags")
+        ('--epsilon=0.1', '--flip=true', '--flagfile=flags/a.flags')
+    """
+    names = [field.name for field in dataclasses.fields(CONFIGS[command]) if field.name not in _RESERVED]
+    require_known(name, [*names, "flagfile"], f"The setting of {command}")
+    if isinstance(value, dict | list) or value is None:
+        raise InputError(f"The setting {name} is {json.dumps(value)}; give one text, number, true or false.")
+    return f"--{name}={str(value).lower() if isinstance(value, bool) else value}"
+
+
+def flags(command: str, settings: Mapping) -> tuple[str, ...]:
+    """Settings as flags; InputError as `flag` raises it, or if they are no JSON object."""
+    if not isinstance(settings, Mapping):
+        raise InputError(f"The settings of {command} are {json.dumps(settings)}; write an object, {{...}}.")
+    return tuple(flag(command, name, value) for name, value in settings.items())
+
+
+def config(command: str, *groups: Sequence[str]):
+    """The configuration of a command; of two flags the later one counts. InputError as flags raise it."""
+    return command_line.parse(CONFIGS[command], [each for group in groups for each in group])

@@ -1,0 +1,183 @@
+"""What a sweep is to run, read from its file, and what came out of it."""
+
+import dataclasses
+import itertools
+import json
+import pathlib
+import re
+import statistics
+from collections.abc import Mapping, Sequence
+
+from sdarts_tf.config import RetrainConfig, SearchConfig
+from sdarts_tf.errors import InputError
+from sdarts_tf.studies import descriptions, figures, jobs
+from sdarts_tf.studies.jobs import Job
+from sdarts_tf.studies.tables import Table
+
+_KEYS = ("sweep", "skip", "settings", "retrain", "figure")
+_COLUMN, _REPEATED = "method", "seed"
+
+
+@dataclasses.dataclass(frozen=True)
+class Sweep:
+    """Every value of some settings with every value of the others.
+
+    Args:
+        axes: setting -> its values, `method` and `seed` among them.
+        skipped: values of some settings that are not run together.
+        settings: flags of every search.
+        retrain: flags of the training of every search's cell; None if there is none.
+        figure: what the table shows, a figure of `figures.of_run`.
+    """
+
+    axes: Mapping[str, tuple]
+    skipped: tuple[Mapping, ...]
+    settings: tuple[str, ...]
+    retrain: tuple[str, ...] | None
+    figure: str
+
+    def cells(self) -> list[dict]:
+        """The values of every run; seed by seed, so that what is early there has all methods."""
+        order = sorted(self.axes, key=lambda name: name != _REPEATED)
+        combined = [dict(zip(order, values, strict=True)) for values in itertools.product(*map(self.axes.get, order))]
+        cells = [{name: cell[name] for name in self.axes} for cell in combined]
+        return [cell for cell in cells if not any(skip.items() <= cell.items() for skip in self.skipped)]
+
+    def config(self, cell: Mapping) -> SearchConfig:
+        """The search of a run."""
+        config = descriptions.config("search", self.settings, descriptions.flags("search", cell))
+        return config if self.retrained else figures.measuring(config, self.accuracy)
+
+    def retrain_config(self, cell: Mapping) -> RetrainConfig:
+        """The training of the cell that a run finds, with the run's seed unless the file gives another."""
+        config = descriptions.config("retrain", [f"--seed={cell[_REPEATED]}"], self.retrain)
+        return figures.measuring(config, self.accuracy.removeprefix(figures.RETRAINED)) if self.retrained else config
+
+    @property
+    def accuracy(self) -> str:
+        """The figure, or the accuracy of which it is the error."""
+        return self.figure.replace("_error", "_accuracy")
+
+    @property
+    def retrained(self) -> bool:
+        """Whether the figure is that of a trained network."""
+        return self.figure.startswith(figures.RETRAINED)
+
+    def folder(self, run_dir: pathlib.Path, cell: Mapping) -> pathlib.Path:
+        """Where a run lies in the folder of the sweep."""
+        return run_dir / "-".join(re.sub(r"[^\w.+-]", "_", str(value)) for value in cell.values())
+
+    def jobs(self, run_dir: pathlib.Path) -> list[list[Job]]:
+        """The search and, if wanted, the training of every run."""
+        chains = []
+        for cell in self.cells():
+            folder = self.folder(run_dir, cell)
+            chain = [jobs.job(self.config(cell), folder)]
+            if self.retrain is not None:
+                chain.append(jobs.job(self.retrain_config(cell), folder))
+            chains.append(chain)
+        return chains
+
+
+def read(text: str, overrides: Mapping[str, str]) -> Sweep:
+    """The sweep in the text of a file.
+
+    Args:
+        text: a JSON object; docs/tuning.md describes its keys.
+        overrides: settings that count instead of those in the file.
+
+    Raises:
+        InputError: a key, a name or a value is not allowed.
+
+    Example:
+        >>> sweep = read('{"sweep": {"method": ["darts", "rs"], "space": ["s2"], "seed": [0, 1]}}', {})
+        >>> sweep.cells()[1], sweep.figure
+        ({'method': 'rs', 'space': 's2', 'seed': 0}, 'valid_error')
+    """
+    found = descriptions.parse(text, _KEYS)
+    axes = found.get("sweep")
+    if not isinstance(axes, dict) or not all(isinstance(values, list) and values for values in axes.values()):
+        raise InputError(
+            'The file names no runs; add "sweep": {"method": ["darts", "rs"], "seed": [0, 1]} or the like.'
+        )
+    axes = {_COLUMN: ["rs"], _REPEATED: [2]} | axes
+    given = {name: value for name, value in overrides.items() if value is not None}
+    settings = descriptions.flags("search", found.get("settings", {})) + descriptions.flags("search", given)
+    retrain = found.get("retrain")
+    if retrain is not None:
+        retrain = descriptions.flags("retrain", retrain)
+    skipped = found.get("skip", [])
+    if not isinstance(skipped, list) or not all(isinstance(each, dict) and set(each) <= set(axes) for each in skipped):
+        raise InputError(f"skip is {json.dumps(skipped)}; give a list of objects with values of {', '.join(axes)}.")
+    base = descriptions.config("search", settings)
+    default = "retrained_test_error" if retrain is not None else "true_test_error" if base.benchmark else "valid_error"
+    sweep = Sweep(
+        {name: tuple(values) for name, values in axes.items()},
+        tuple(skipped),
+        settings,
+        retrain,
+        found.get("figure", default),
+    )
+    _check(sweep)
+    return sweep
+
+
+def _check(sweep: Sweep) -> None:
+    cells = sweep.cells()
+    if not cells:
+        raise InputError("The file skips all of its runs; leave some.")
+    names = figures.known("search")
+    errors = [name.replace("_accuracy", "_error") for name in names if name.endswith("_accuracy")]
+    descriptions.require_known(sweep.figure, [*names, *errors], "The figure")
+    if sweep.retrained and sweep.retrain is None:
+        raise InputError(f'{sweep.figure} needs trainings; add "retrain": {{...}} with their settings.')
+    sweep.jobs(pathlib.Path())  # raises InputError for settings that are not allowed
+    folders = [sweep.folder(pathlib.Path(), cell) for cell in cells]
+    if len(set(folders)) < len(folders):
+        raise InputError(f"Two runs would lie in the same folder, such as {folders[0]}; give every value once.")
+
+
+def outcomes(sweep: Sweep, run_dir: pathlib.Path) -> list[tuple[dict, dict[str, float]]]:
+    """Values and figures of every run that has ended."""
+    ended = []
+    for cell, chain in zip(sweep.cells(), sweep.jobs(run_dir), strict=True):
+        if all(job.is_finished() for job in chain):
+            ended.append((cell, figures.of_run(chain[0].run_dir)))
+    return ended
+
+
+def runs_table(outcomes: Sequence[tuple[dict, dict[str, float]]]) -> Table:
+    """A row for each run, with all its figures."""
+    names = sorted({name for _, found in outcomes for name in found})
+    rows = [[*cell.values(), *(found.get(name, "") for name in names)] for cell, found in outcomes]
+    return [[*outcomes[0][0], *names], *([str(value) for value in row] for row in rows)]
+
+
+def paper_table(sweep: Sweep, outcomes: Sequence[tuple[dict, dict[str, float]]]) -> Table:
+    """Methods side by side, a row for each other combination: mean ± deviation over the seeds (best).
+
+    Errors and accuracies are in percent. The deviation is that of a sample; one run has none.
+    """
+    others = [name for name in sweep.axes if name not in (_COLUMN, _REPEATED)]
+    groups: dict[tuple, dict[str, list[float]]] = {}
+    for cell, found in outcomes:
+        if sweep.figure in found:
+            row = groups.setdefault(tuple(cell[name] for name in others), {})
+            row.setdefault(cell[_COLUMN], []).append(found[sweep.figure])
+    methods = sweep.axes[_COLUMN]
+    rows = [
+        [*map(str, key), *(_summary(sweep.figure, row.get(name, [])) for name in methods)]
+        for key, row in groups.items()
+    ]
+    return [[*others, *methods], *rows]
+
+
+def _summary(figure, values) -> str:
+    if not values:
+        return ""
+    in_percent = figure.endswith(("_error", "_accuracy"))
+    values = [100 * value if in_percent else value for value in values]
+    best = max(values) if figures.more_is_better(figure) else min(values)
+    digits = 2 if in_percent else 3
+    spread = f" ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else ""
+    return f"{statistics.mean(values):.{digits}f}{spread} ({best:.{digits}f})"

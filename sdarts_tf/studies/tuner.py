@@ -1,0 +1,137 @@
+"""A keras-tuner whose trials are searches or trainings of this package, each a run's folder of its own."""
+
+import math
+import pathlib
+import time
+from collections.abc import Callable
+
+import keras_tuner
+from keras_tuner.engine.base_tuner import BaseTuner
+
+from sdarts_tf.config import RetrainConfig, SearchConfig
+from sdarts_tf.errors import Diverged, InputError
+from sdarts_tf.studies import figures, jobs
+from sdarts_tf.studies.jobs import Job
+from sdarts_tf.training.run_directory import RunDirectory
+
+TUNER, TRIALS = "tuner", "trials"  # keras-tuner's files and the runs, in the folder of a tune
+
+
+class RunTuner(BaseTuner):
+    """Tunes the settings of a search or of a training as `keras_tuner.Tuner` tunes those of a model.
+
+    Every trial is a run of its own process, in `<directory>/trials/<number>`, that can be resumed, analyzed and
+    reported on like any other. A trial that hyperband promotes goes on in the folder of the trial it comes from.
+
+    Args:
+        settings: function of a `keras_tuner.HyperParameters` -> `SearchConfig` or `RetrainConfig`, as a keras-tuner
+            user builds a model. Its `run_dir` and `resume` are not looked at.
+        oracle: any `keras_tuner.Oracle`; its objective is the name of a figure of `figures.known`.
+        directory: folder of the tune; what is found there is gone on with.
+        retrain: settings with which the cell of every search is trained; needed by the objectives `retrained_...`.
+        run: runs the jobs of a trial, as `jobs.run` does.
+        tell: called with a line after every trial.
+
+    Example:
+        def settings(hp):
+            return SearchConfig(dataset="digits", epsilon=hp.Float("epsilon", 0.03, 0.3, sampling="log"))
+
+        oracle = keras_tuner.oracles.RandomSearchOracle(keras_tuner.Objective("pruned_accuracy", "max"), max_trials=10)
+        tuner = RunTuner(settings, oracle, directory="runs/tune")
+        tuner.search()
+        print(tuner.get_best_hyperparameters()[0].values)
+    """
+
+    def __init__(
+        self,
+        settings: Callable[[keras_tuner.HyperParameters], SearchConfig | RetrainConfig],
+        oracle: keras_tuner.Oracle,
+        *,
+        directory,
+        retrain: RetrainConfig | None = None,
+        run: Callable[[list[Job]], None] = jobs.run,
+        tell: Callable[[str], None] = print,
+    ):
+        self._folder, self._retrain, self._run, self._tell = pathlib.Path(directory), retrain, run, tell
+        self._waits = False
+        super().__init__(oracle, settings, directory=str(directory), project_name=TUNER)
+        self.save()  # so that a tune that is killed in its first trial is found again
+
+    def save(self):
+        """Keeps the oracle's state, in one piece; the tuner has none of its own."""
+        path = pathlib.Path(self._get_tuner_fname())
+        RunDirectory(path.parent).write(path.name, "{}\n")
+        if not self._is_worker():
+            self.oracle.save()
+
+    def search(self):
+        """Makes trials until the oracle has had enough; the chief of several workers serves them instead.
+
+        Raises:
+            Interrupted: after SIGINT or SIGTERM, once the trial has saved its state.
+            RunError: a trial failed for another reason than its settings.
+        """
+        try:
+            super().search(verbose=0)
+        except keras_tuner.errors.FatalError as error:
+            raise error.__cause__ or error from None
+
+    def pre_create_trial(self):
+        """Waits a little where the oracle had nothing to do for us, which keras-tuner does not."""
+        if self._waits:
+            time.sleep(1)
+        self._waits = True
+
+    def on_trial_begin(self, trial):
+        self._waits = False
+        super().on_trial_begin(trial)
+
+    def run_trial(self, trial, **options) -> dict[str, float]:
+        """Runs a trial to its end, or as far as hyperband wants it; returns its figures.
+
+        Raises:
+            keras_tuner.errors.FailedTrialError: it diverged, or its settings do not go together.
+            keras_tuner.errors.FatalError: anything else, which ends the tune.
+        """
+        objective = self.oracle.objective.name
+        try:
+            found = self._figures(trial)
+            if objective not in found:
+                raise InputError(f"Trial {trial.trial_id} recorded no {objective}; choose from {', '.join(found)}.")
+            if not math.isfinite(found[objective]):
+                raise Diverged(f"Its {objective} is not finite.")
+        except Diverged as error:
+            raise self._failed(trial, error) from error
+        except jobs.Unusable as error:
+            # As long as no trial has succeeded, it may be the settings that all trials share.
+            if all(each.score is None for each in self.oracle.get_best_trials(1)):
+                raise keras_tuner.errors.FatalError from InputError(str(error))
+            raise self._failed(trial, error) from error
+        except Exception as error:
+            raise keras_tuner.errors.FatalError from error
+        self._tell(f"trial {trial.trial_id}: {objective} {found[objective]:.6g}")
+        return found
+
+    def _failed(self, trial, error):
+        self._tell(f"trial {trial.trial_id} failed: {error}")
+        return keras_tuner.errors.FailedTrialError(str(error))
+
+    def _figures(self, trial):
+        config, epochs = self.hypermodel.build(trial.hyperparameters), trial.hyperparameters.values.get("tuner/epochs")
+        objective, folder = self.oracle.objective.name, self._folder / TRIALS / self._root(trial)
+        if not objective.startswith(figures.RETRAINED):
+            config = figures.measuring(config, objective, every_epoch=epochs is not None)
+        is_training = isinstance(config, RetrainConfig)
+        steps = []
+        if epochs is None or figures.epochs_recorded(folder / "retrain" if is_training else folder) < epochs:
+            steps.append(jobs.job(config, folder, stop_after=epochs))
+        if self._retrain is not None and not is_training:
+            steps.append(jobs.job(self._retrain, folder))
+        self._run(steps)
+        return figures.of_training(folder) if is_training else figures.of_run(folder)
+
+    def _root(self, trial) -> str:
+        """The trial in whose folder this one lies: that from which hyperband promoted it, step by step."""
+        while past := trial.hyperparameters.values.get("tuner/trial_id"):
+            trial = self.oracle.get_trial(past)
+        return trial.trial_id
