@@ -29,7 +29,7 @@ def batch(number, scale=1.0):
     return images, tf.random.stateless_uniform([4], (number, 1), 0, 5, tf.int32)
 
 
-def build(precision, method="rs", space="s2", **settings):
+def build(precision, method="rs", space="nasbench201", **settings):
     settings = {"channels": 2, "cells": 1 if space == "nasbench201" else 3, "pgd_steps": 2, **settings}
     return build_step(SearchConfig(space=space, method=method, precision=precision, **settings), num_classes=5)
 
@@ -48,7 +48,13 @@ def copy(source, target):
 
 
 @pytest.mark.parametrize(
-    ("precision", "digits", "space"), [("bfloat16", 8, "s2"), ("float16", 11, "s2"), ("bfloat16", 8, "nasbench201")]
+    ("precision", "digits", "space"),
+    [
+        pytest.param("bfloat16", 8, "s2", marks=pytest.mark.slow),
+        pytest.param("float16", 11, "s2", marks=pytest.mark.slow),
+        ("bfloat16", 8, "nasbench201"),
+        ("float16", 11, "nasbench201"),
+    ],
 )
 def test_half_precision_rounds_maps_and_nothing_else(precision, digits, space):
     """The loss differs from float32's by some roundings of `digits` bits; all that is kept is float32."""
@@ -102,7 +108,7 @@ def test_batch_statistics_outlive_images_that_overflow():
     assert float(totals.sums["steps"]) == 1 and float(totals.sums["skipped"]) == 1
 
 
-@pytest.mark.parametrize("overflowing", [0, 1])
+@pytest.mark.parametrize("overflowing", [pytest.param(0, marks=pytest.mark.slow), 1])
 def test_an_overflow_of_either_replica_skips_the_step_on_both(overflowing, two_replicas):
     """Its share of the training images overflows; alpha has already moved by the others."""
     scale = tf.reshape(tf.constant([1e6, 1e6, 1.0, 1.0] if overflowing == 0 else [1.0, 1.0, 1e6, 1e6]), [4, 1, 1, 1])
