@@ -237,6 +237,7 @@ class DartsSpace(ImageSpace):
     """
 
     drops_edges = True
+    has_auxiliary = True
 
     def __init__(self, name, table=None):
         self.name = name
