@@ -89,6 +89,9 @@ class SearchSpace(abc.ABC):
 class ImageSpace(SearchSpace):
     """A space of cells that classify images."""
 
+    # Whether its networks can have a second classifier.
+    has_auxiliary = False
+
     def edge_shapes(self) -> dict[str, tuple[int, int]]:
         """Group of alpha that weighs whole edges -> (1, edges that arrive at its node); PC-DARTS's edge normalization.
 

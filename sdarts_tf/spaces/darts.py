@@ -253,6 +253,7 @@ class DartsSpace(ImageSpace):
     """
 
     drops_edges = True
+    has_auxiliary = True
 
     def __init__(self, name, table=None):
         self.name = name

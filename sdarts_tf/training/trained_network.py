@@ -49,13 +49,15 @@ def build(genotype: Genotype, config: RetrainConfig, data: DataDescription | Voc
     large = side >= 128 if config.large_images is None else config.large_images
     if large and config.channels % 2:
         raise InputError(f"--channels={config.channels} is odd, but the stem for large images needs an even number.")
-    fits = auxiliary_fits(side, large_images=large)
+    space = spaces.get(genotype.space)
+    if config.auxiliary and not space.has_auxiliary:
+        raise InputError(f"--auxiliary is for cells of DARTS; leave it out, as networks of {space.name} have none.")
+    fits = space.has_auxiliary and auxiliary_fits(side, large_images=large)
     if config.auxiliary and not fits:
         raise InputError(
             f"--auxiliary needs images of more than {side} pixels; leave it out, and there is no second classifier."
         )
     auxiliary = fits if config.auxiliary is None else config.auxiliary
-    space = spaces.get(genotype.space)
     options = {"auxiliary": auxiliary, "large_images": large, "image_channels": data.image_shape[2]}
     return space.build_network(genotype, data.num_classes, config.channels, config.cells, **options)
 

@@ -5,10 +5,12 @@ import pytest
 import tensorflow as tf
 
 from sdarts_tf import spaces
-from sdarts_tf.config import SearchConfig
+from sdarts_tf.config import RetrainConfig, SearchConfig
+from sdarts_tf.data import sources
 from sdarts_tf.errors import InputError
 from sdarts_tf.genotypes.genotype import Edge
 from sdarts_tf.search import check
+from sdarts_tf.training import trained_network
 
 
 def test_genotype_and_what_it_keeps_of_the_mixture():
@@ -66,8 +68,15 @@ def test_what_is_refused(settings, message):
         check(SearchConfig(**{"space": "nasbench1shot1_3", **settings}).completed())
 
 
-def test_second_classifiers_and_large_images_are_refused():
-    space = spaces.get("nasbench1shot1_3")
+@pytest.mark.parametrize("name", ["nasbench1shot1_3", "nasbench201"])
+def test_derived_networks_have_no_second_classifier(name):
+    """By default there is none, at the size of CIFAR's images too; asked for, it is refused."""
+    space, cifar = spaces.get(name), sources.get("cifar10").description
     mixture = {group: np.full(shape, 1 / shape[1]) for group, shape in space.alpha_shapes().items()}
+    genotype, sizes = space.discretize(mixture), {"channels": 4, "cells": 3}
+    network = trained_network.build(genotype, RetrainConfig(**sizes).completed("images"), cifar)
+    assert network(tf.zeros([2, 32, 32, 3]), training=True).shape == (2, 10)
+    with pytest.raises(InputError, match=f"--auxiliary is for cells of DARTS; .* networks of {name} have none"):
+        trained_network.build(genotype, RetrainConfig(auxiliary=True, **sizes).completed("images"), cifar)
     with pytest.raises(InputError, match="have neither a second classifier nor a stem for large images"):
-        space.build_network(space.discretize(mixture), 10, 4, 3, auxiliary=True)
+        space.build_network(genotype, 10, 4, 3, large_images=True)
