@@ -18,10 +18,8 @@ FILE = {
     "objective": "pruned_accuracy",
     "oracle": "grid",
     "tune": {"method": ["darts", "rs"], "epsilon": [0.1, 0.3]},
-    "settings": {
-        **{"space": "s2", "dataset": "digits", "channels": 2, "cells": 3, "epochs": 2, "batch_size": 16},
-        **{"max_examples": 200, "checkpoint_seconds": 0},
-    },
+    "settings": {"space": "s2", "dataset": "digits", "channels": 2, "cells": 3, "epochs": 2, "batch_size": 16}
+    | {"max_examples": 200, "checkpoint_seconds": 0},
 }
 
 
