@@ -68,15 +68,17 @@ def _write(swept, folder):
         return []
     directory, table = RunDirectory(folder), matrix.paper_table(swept, ended)
     directory.write("runs.csv", tables.comma_separated(matrix.runs_table(ended)))
-    for suffix, form in (("md", tables.markdown), ("csv", tables.comma_separated), ("tex", tables.latex)):
-        directory.write(f"table.{suffix}", form(table))
+    caption = matrix.caption(swept)
+    directory.write("table.md", f"{caption[0].upper()}{caption[1:]}.\n\n{tables.markdown(table)}")
+    directory.write("table.csv", tables.comma_separated(table))
+    directory.write("table.tex", f"% {caption}\n{tables.latex(table)}")
     return table
 
 
 def main(config: SweepConfig) -> None:
     """Sweeps and prints the table."""
     result = sweep(config)
-    print(tables.markdown(result.table))
+    print((result.run_dir / "table.md").read_text(encoding="utf-8"))
     print(f"Tables: {result.run_dir / 'table.md'}, .csv and .tex; of every run {result.run_dir / 'runs.csv'}")
 
 

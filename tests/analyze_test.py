@@ -23,6 +23,8 @@ TINY = {
     "max_examples": 160,
     "hessian_every": 2,
     "hessian_batches": 2,
+    "gap_every": 1,
+    "gap_batches": 2,
 }
 SMALL = {"batches": 2, "grid": 3, "weight_steps": 3, "weight_vectors": 1, "draws": 2}
 
@@ -46,6 +48,14 @@ def test_what_is_written(runs, analysis):
     assert json.loads((runs[0] / "analysis" / "analysis.json").read_text()) == analysis
     assert (analysis["batches"], analysis["batch_size"], analysis["statistics"]) == (2, 32, "training")
     assert [each["epoch"] for each in analysis["checkpoints"]] == [1, 2]
+
+
+def test_the_gap_is_the_one_that_the_search_measured(runs, analysis):
+    lines = [json.loads(line) for line in (runs[0] / "metrics.jsonl").read_text().splitlines()]
+    for each, recorded in zip(analysis["checkpoints"], lines, strict=True):
+        for step, figures in each["gap"].items():
+            assert recorded[f"{step}_loss"] == pytest.approx(figures["loss"], rel=1e-5)
+            assert recorded[f"{step}_accuracy"] == pytest.approx(figures["accuracy"], abs=1e-6)
 
 
 def test_the_hessian_is_the_one_that_the_search_measured(runs, analysis):

@@ -1,5 +1,6 @@
 """What the README shows is executed: its commands on tiny data, its Python, its links, its table of flags."""
 
+import json
 import os
 import pathlib
 import re
@@ -27,6 +28,8 @@ from sdarts_tf.config import (
     RetrainConfig,
     SearchConfig,
     SelectConfig,
+    SweepConfig,
+    TuneConfig,
 )
 from sdarts_tf.correlate import correlate
 from sdarts_tf.data import sources, text
@@ -42,7 +45,9 @@ from sdarts_tf.retrain import retrain
 from sdarts_tf.search import search
 from sdarts_tf.select import select
 from sdarts_tf.spaces import NAMES, nasbench201_cells
+from sdarts_tf.sweep import sweep
 from sdarts_tf.training import cluster
+from sdarts_tf.tune import tune
 
 ROOT = pathlib.Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -210,6 +215,61 @@ def test_the_two_machines_are_a_cluster_with_one_set_of_flags():
     assert [each.index for each in clusters] == [0, 1] and clusters[0].addresses == clusters[1].addresses
     configs = [command_line.parse(SearchConfig, shlex.split(flags, comments=True)) for _, flags in shown]
     assert configs[0] == configs[1] and configs[0].strategy == "multi_worker"
+
+
+@pytest.fixture
+def in_this_process():
+    """Runs the jobs of a study here, which saves their starting processes."""
+    commands = {"search": (SearchConfig, search), "retrain": (RetrainConfig, retrain)}
+
+    def run(chain):
+        for job in chain:
+            config_class, command = commands[job.command]
+            command(command_line.parse(config_class, job.arguments()))
+
+    return run
+
+
+def _shown_study(module, config_class, folder, **smaller):
+    """The settings of the shown command, with its file made tiny in `folder`."""
+    (arguments,) = _commands(module)
+    config = command_line.parse(config_class, arguments)
+    keys = json.loads((ROOT / config.file).read_text())
+    small = {"channels": 2, "cells": 3, "epochs": 1, "max_examples": 60, "batch_size": 24}
+    for name in {"settings", "retrain"} & set(keys):
+        keys[name] |= small
+    (folder / "examples").mkdir()
+    (folder / config.file).write_text(json.dumps(keys | smaller))
+    return config
+
+
+def test_tune_command(tmp_path, monkeypatch, in_this_process):
+    """As shown, its trials one and tiny."""
+    pytest.importorskip("keras_tuner")
+    monkeypatch.chdir(tmp_path)
+    config = _shown_study("sdarts_tf.tune", TuneConfig, tmp_path, trials=1)
+    keys = json.loads(pathlib.Path(config.file).read_text())
+    pathlib.Path(config.file).write_text(json.dumps(keys | {"settings": keys["settings"] | {"gap_batches": 1}}))
+    (trial,) = tune(config, in_this_process).trials
+    lines = pathlib.Path("runs/tune_digits/trials/0/metrics.jsonl").read_text().splitlines()
+    assert trial.figures["pruned_accuracy"] == json.loads(lines[-1])["pruned_accuracy"]
+
+
+def test_sweep_command(tmp_path, monkeypatch, in_this_process):
+    """As shown, with one method, space and seed, tiny."""
+    monkeypatch.chdir(tmp_path)
+    axes = {"method": ["darts"], "space": ["s2"], "dataset": ["digits"], "seed": [0]}
+    config = _shown_study("sdarts_tf.sweep", SweepConfig, tmp_path, sweep=axes)
+
+    def run_all(chains, environments, tell):
+        for chain in chains:
+            in_this_process(chain)
+        return []
+
+    heading, row = sweep(config, run_all).table
+    result = json.loads(pathlib.Path("runs/sweep_digits/darts-s2-digits-0/retrain/result.json").read_text())
+    error = f"{100 * (1 - result['test_accuracy']):.2f}"
+    assert (heading, row) == (["space", "dataset", "darts"], ["s2", "digits", f"{error} ({error})"])
 
 
 def test_search_from_python(tmp_path, monkeypatch, capsys):

@@ -1,5 +1,6 @@
 """What a sweep is to run, read from its file, and what came out of it."""
 
+import collections
 import dataclasses
 import itertools
 import json
@@ -16,6 +17,7 @@ from sdarts_tf.studies.tables import Table
 
 _KEYS = ("sweep", "skip", "settings", "retrain", "figure")
 _COLUMN, _REPEATED = "method", "seed"
+_ALONE = {_COLUMN: ["rs"], _REPEATED: [2]}  # the defaults of a search
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,7 +102,7 @@ def read(text: str, overrides: Mapping[str, str]) -> Sweep:
         raise InputError(
             'The file names no runs; add "sweep": {"method": ["darts", "rs"], "seed": [0, 1]} or the like.'
         )
-    axes = {_COLUMN: ["rs"], _REPEATED: [2]} | axes
+    axes = axes | {name: values for name, values in _ALONE.items() if name not in axes}
     given = {name: value for name, value in overrides.items() if value is not None}
     settings = descriptions.flags("search", found.get("settings", {})) + descriptions.flags("search", given)
     retrain = found.get("retrain")
@@ -156,28 +158,48 @@ def runs_table(outcomes: Sequence[tuple[dict, dict[str, float]]]) -> Table:
 def paper_table(sweep: Sweep, outcomes: Sequence[tuple[dict, dict[str, float]]]) -> Table:
     """Methods side by side, a row for each other combination: mean ± deviation over the seeds (best).
 
-    Errors and accuracies are in percent. The deviation is that of a sample; one run has none.
+    Errors and accuracies are in percent. The deviation is that of a sample; one run has none. Where runs are missing,
+    their number stands beside the best.
     """
     others = [name for name in sweep.axes if name not in (_COLUMN, _REPEATED)]
-    groups: dict[tuple, dict[str, list[float]]] = {}
-    for cell, found in outcomes:
-        if sweep.figure in found:
-            row = groups.setdefault(tuple(cell[name] for name in others), {})
-            row.setdefault(cell[_COLUMN], []).append(found[sweep.figure])
-    methods = sweep.axes[_COLUMN]
-    rows = [
-        [*map(str, key), *(_summary(sweep.figure, row.get(name, [])) for name in methods)]
-        for key, row in groups.items()
-    ]
-    return [[*others, *methods], *rows]
+    planned, found = collections.Counter(), collections.defaultdict(list)
+    for cell in sweep.cells():
+        planned[_place(cell, others)] += 1
+    for cell, figures_of_run in outcomes:
+        found[_place(cell, others)].append(figures_of_run[sweep.figure])
+    rows = []
+    for row in dict.fromkeys(row for row, _ in planned):
+        columns = [_summary(sweep.figure, found[row, name], planned[row, name]) for name in sweep.axes[_COLUMN]]
+        rows.append([*map(str, row), *columns])
+    return [[*others, *map(str, sweep.axes[_COLUMN])], *rows]
 
 
-def _summary(figure, values) -> str:
+def _place(cell, others):
+    """Row and column of a run."""
+    return tuple(cell[name] for name in others), cell[_COLUMN]
+
+
+def caption(sweep: Sweep) -> str:
+    """What the table shows, in one line.
+
+    Example:
+        >>> caption(read('{"sweep": {"seed": [0, 1]}}', {}))
+        'valid error in percent: mean ± deviation over 2 seeds (best)'
+    """
+    unit = " in percent" if _in_percent(sweep.figure) else ""
+    return f"{sweep.figure.replace('_', ' ')}{unit}: mean ± deviation over {len(sweep.axes[_REPEATED])} seeds (best)"
+
+
+def _in_percent(figure):
+    return figure.endswith(("_error", "_accuracy"))
+
+
+def _summary(figure, values, planned) -> str:
     if not values:
         return ""
-    in_percent = figure.endswith(("_error", "_accuracy"))
-    values = [100 * value if in_percent else value for value in values]
+    values = [100 * value if _in_percent(figure) else value for value in values]
     best = max(values) if figures.more_is_better(figure) else min(values)
-    digits = 2 if in_percent else 3
+    digits = 2 if _in_percent(figure) else 3
     spread = f" ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else ""
-    return f"{statistics.mean(values):.{digits}f}{spread} ({best:.{digits}f})"
+    count = f", {len(values)} of {planned}" if len(values) < planned else ""
+    return f"{statistics.mean(values):.{digits}f}{spread} ({best:.{digits}f}{count})"

@@ -16,6 +16,7 @@ from sdarts_tf.errors import InputError, RunError
 from sdarts_tf.genotypes.genotype import Genotype
 from sdarts_tf.search import search
 from sdarts_tf.training import curvature
+from sdarts_tf.training.interruption import Paused
 
 ROOT = pathlib.Path(__file__).parents[2]
 TINY = {
@@ -77,13 +78,19 @@ def test_mixtures_give_the_genotypes(run):
         assert spaces.get("s2").discretize(shares) == Genotype.from_dict(genotype)
 
 
-def test_measuring_the_hessian_disturbs_nothing(run, tmp_path):
-    """Apart from it the run is that without measuring; `tests/analyze_test.py` checks what is measured."""
-    measuring = {"hessian_every": 2, "hessian_batches": 2, "keep_every": 3}
-    config = SearchConfig(method="rs", run_dir=str(tmp_path / "run"), **TINY, **measuring)
-    assert search(config).genotype == run.genotype
+def test_measuring_and_pausing_disturb_nothing(run, tmp_path):
+    """Apart from what is measured the run is that without; `tests/analyze_test.py` checks the measurements."""
+    measuring = {"hessian_every": 2, "hessian_batches": 2, "keep_every": 3, "gap_every": 2, "gap_batches": 2}
+    config = SearchConfig(method="rs", run_dir=str(tmp_path / "run"), **TINY, **measuring, stop_after=1)
+    with pytest.raises(Paused, match=r"Stopped after epoch 1 of 2, .*--resume --run_dir=.*/run") as raised:
+        search(config)
+    assert raised.value.exit_status == 0 and not (tmp_path / "run" / "genotype.json").exists()
+    assert search(SearchConfig(run_dir=config.run_dir, resume=True)).genotype == run.genotype
+    assert _lines(tmp_path / "run" / "mixtures.jsonl") == _lines(run.run_dir / "mixtures.jsonl")
     first, second = _lines(tmp_path / "run" / "metrics.jsonl")
     measured = {name: second.pop(name) for name in ("hessian_norm", "hessian_spread", "hessian_largest")}
+    gap = {name: second.pop(name) for name in list(second) if name.startswith(("mixture_", "one_hot_", "pruned_"))}
+    assert len(gap) == 6 and gap["pruned_loss"] > 0
     assert measured["hessian_norm"] >= measured["hessian_largest"] > 0 and measured["hessian_spread"] > 0
     for record, plain in zip((first, second), _lines(run.run_dir / "metrics.jsonl"), strict=True):
         assert {**record, "seconds": 0} == {**plain, "seconds": 0}

@@ -1,0 +1,90 @@
+"""The file of a tune: what its parameters become, and one sentence for whatever it must not say."""
+
+import json
+import pathlib
+
+import pytest
+
+from sdarts_tf.errors import InputError
+from sdarts_tf.studies import plan
+
+GRID = {"objective": "hessian_norm", "oracle": "grid", "tune": {"epsilon": [0.1]}}
+
+
+def read(**keys):
+    return plan.read(json.dumps({**GRID, **keys}), {})
+
+
+def parameter(given, name="epsilon", **keys):
+    return read(oracle="random", trials=3, tune={name: given}, **keys).parameters[0]
+
+
+def test_a_step_gives_both_ends_and_round_values():
+    assert parameter({"from": 0, "to": 1, "step": 0.1}).values == tuple(number / 10 for number in range(11))
+    assert parameter({"from": 1, "to": 7, "step": 3}, "pgd_steps").values == (1, 4, 7)
+
+
+def test_a_range_has_whole_numbers_where_the_setting_has():
+    assert not parameter({"from": 0, "to": 1}).whole and parameter({"from": 1, "to": 9}, "pgd_steps").whole
+    found = parameter({"from": 0.03, "to": 0.3, "scale": "log"})
+    assert (found.low, found.high, found.scale, found.limits()) == (0.03, 0.3, "log", (0.03, 0.3))
+
+
+def test_settings_are_flags_of_which_later_ones_count(tmp_path):
+    file = tmp_path / "some.flags"
+    file.write_text("--channels=4\n--epochs=7\n")
+    text = json.dumps({**GRID, "settings": {"flagfile": str(file), "epochs": 3, "flip": False, "data_dir": "a"}})
+    config = plan.read(text, {"data_dir": "b", "benchmark": None}).settings_config()
+    assert (config.channels, config.epochs, config.flip, config.data_dir) == (4, 3, False, "b")
+
+
+WRONG = {
+    "The file's key 'objektive' is not known; did you mean 'objective'?": {"objektive": "x"},
+    "The objective 'hesian_norm' is not known; did you mean 'hessian_norm'?": {"objective": "hesian_norm"},
+    "The oracle 'gird' is not known; did you mean 'grid'?": {"oracle": "gird"},
+    "The setting of search 'epsilonn' is not known; did you mean 'epsilon'?": {"tune": {"epsilonn": [1]}},
+    "The setting of search 'run_dir' is not known": {"settings": {"run_dir": "x"}},
+    "--epsilon=-0.1 is out of range": {"tune": {"epsilon": [0.1, -0.1]}},
+    "--epsilon=x is not allowed; the value must be a number": {"settings": {"epsilon": "x"}},
+    "The file tunes nothing": {"tune": {}},
+    "flagfile cannot be tuned": {"tune": {"flagfile": ["a", "b"]}},
+    "epsilon is 0.3; give a list of values": {"tune": {"epsilon": 0.3}},
+    "give values, or numbers from and": {"tune": {"epsilon": {"from": 1, "to": 0.1}}},
+    "The key of epsilon 'form' is not known; did you mean 'from'?": {"tune": {"epsilon": {"form": 0, "to": 1}}},
+    "cannot go from 0 to 1 in steps of 0.3": {"tune": {"epsilon": {"from": 0, "to": 1, "step": 0.3}}},
+    "The grid needs single values of epsilon": {"tune": {"epsilon": {"from": 0, "to": 1}}},
+    "a log scale needs a number above 0": {"tune": {"epsilon": {"from": 0, "to": 1, "scale": "log"}}},
+    "give a list without repetitions": {"tune": {"epsilon": [0.1, 0.1]}},
+    "name a parameter above it": {"tune": {"epsilon": {"values": [0.1], "when": {"method": ["rs"]}}}},
+    "The oracle random needs a number of trials": {"oracle": "random"},
+    "trials is 0; give a whole number that is at least 1": {"trials": 0},
+    "Hyperband makes as many trials as": {"oracle": "hyperband", "trials": 3},
+    "Hyperband tunes the epochs itself": {"oracle": "hyperband", "tune": {"epochs": [1, 2]}},
+    "true_test_accuracy is looked up in the table of a benchmark": {"objective": "true_test_accuracy"},
+    "retrained_test_accuracy needs trainings": {"objective": "retrained_test_accuracy"},
+    "add a valid_share": {"objective": "retrained_valid_accuracy", "retrain": {"epochs": 2}},
+    "compares unfinished runs": {"objective": "retrained_test_accuracy", "oracle": "hyperband", "retrain": {}},
+    "stop=skips:2 ends with an earlier epoch": {"settings": {"stop": "skips:2"}},
+}
+
+
+@pytest.mark.parametrize("sentence", WRONG)
+def test_what_the_file_must_not_say(sentence):
+    with pytest.raises(InputError) as raised:
+        read(**WRONG[sentence])
+    assert sentence in str(raised.value) and "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", "3"])
+def test_what_is_no_object(text):
+    with pytest.raises(InputError, match=r"not JSON|no JSON object"):
+        plan.read(text, {})
+
+
+def test_the_shown_files_are_plans():
+    examples = pathlib.Path(__file__).parents[2] / "examples"
+    shown = {path.name for path in examples.glob("*.json")} - {"sweep_digits.json"}
+    assert len(shown) == 3
+    for name in shown:
+        found = plan.read((examples / name).read_text(), {"benchmark": "nasbench201.csv"})
+        assert found.parameters and found.settings_config().epochs

@@ -1,0 +1,136 @@
+"""Sweeps whose runs are pretended: which runs they make, and the numbers in their tables."""
+
+import json
+import pathlib
+import statistics
+
+import pytest
+
+from sdarts_tf.config import SweepConfig
+from sdarts_tf.errors import InputError, RunError
+from sdarts_tf.studies import matrix
+from sdarts_tf.sweep import sweep
+
+AXES = {"method": ["darts", "rs"], "space": ["s2", "s4"], "dataset": ["digits"], "seed": [0, 1, 2]}
+LEVEL = {"darts": 0.3, "rs": 0.2}
+
+
+def formula(config, epoch):
+    """Accuracies of which mean, deviation and best are known."""
+    if type(config).__name__ == "SearchConfig":
+        return {"valid_accuracy": 1 - LEVEL[config.method] - config.seed / 100}
+    return {"train_loss": 1.0}
+
+
+@pytest.fixture
+def study(tmp_path):
+    """Function of the keys of a file -> the settings of a sweep of it."""
+
+    def make(**keys):
+        path = tmp_path / "study.json"
+        path.write_text(json.dumps({"sweep": AXES, "settings": {"epochs": 1}, **keys}))
+        return SweepConfig(file=str(path), run_dir=str(tmp_path / "sweep"))
+
+    return make
+
+
+def side_by_side(run, failing=()):
+    """Stands in for `jobs.run_all`; runs whose folder is named in `failing` fail."""
+
+    def run_all(chains, environments, tell):
+        failures = []
+        for chain in chains:
+            if chain[0].run_dir.name in failing:
+                failures.append(RunError(f"search in {chain[0].run_dir} ended with status 1: Oh."))
+            else:
+                run(chain)
+        return failures
+
+    return run_all
+
+
+def test_runs_and_tables(study, pretend):
+    run, config = pretend(formula), study()
+    result = sweep(config, side_by_side(run))
+    names = [job.run_dir.name for job in run.ran]
+    assert names[:4] == ["darts-s2-digits-0", "darts-s4-digits-0", "rs-s2-digits-0", "rs-s4-digits-0"]
+    assert len(set(names)) == 12
+    # Errors of 30, 31, 32 % and 20, 21, 22 %.
+    row = ["digits", "31.00 ± 1.00 (30.00)", "21.00 ± 1.00 (20.00)"]
+    assert result.table == [["space", "dataset", "darts", "rs"], ["s2", *row], ["s4", *row]]
+    folder = pathlib.Path(config.run_dir)
+    assert (
+        (folder / "table.md")
+        .read_text()
+        .startswith("Valid error in percent: mean ± deviation over 3 seeds (best).\n\n| space |")
+    )
+    assert r"s2 & digits & 31.00 $\pm$ 1.00 (30.00) & 21.00 $\pm$ 1.00 (20.00) \\" in (folder / "table.tex").read_text()
+    assert "s4,digits,31.00 ± 1.00 (30.00),21.00 ± 1.00 (20.00)" in (folder / "table.csv").read_text()
+    lines = (folder / "runs.csv").read_text().splitlines()
+    assert lines[0] == "method,space,dataset,seed,epoch,valid_accuracy,valid_error" and len(lines) == 13
+    assert statistics.mean(float(line.split(",")[6]) for line in lines[1:]) == pytest.approx(0.26)
+
+
+def test_trained_cells_have_the_seed_of_their_search(study, pretend):
+    run = pretend(formula)
+    table = sweep(study(retrain={"epochs": 1}), side_by_side(run)).table
+    assert [job.command for job in run.ran[:2]] == ["search", "retrain"]
+    # Pretended test accuracies of 50, 51 and 52 %, whatever the method.
+    assert table[1][2:] == ["49.00 ± 1.00 (48.00)"] * 2
+
+
+def test_failures_are_told_at_the_end_and_tried_again(study, pretend):
+    run, config = pretend(formula), study()
+    with pytest.raises(RunError, match=r"1 of the runs failed, first: search in .*rs-s2-digits-1 .* Oh"):
+        sweep(config, side_by_side(run, failing=["rs-s2-digits-1"]))
+    table = (pathlib.Path(config.run_dir) / "table.md").read_text()
+    assert "| 31.00 ± 1.00 (30.00) | 21.00 ± 1.41 (20.00, 2 of 3) |" in table
+    again = SweepConfig(run_dir=config.run_dir, resume=True)
+    assert sweep(again, side_by_side(run)).table[1][3] == "21.00 ± 1.00 (20.00)"
+    assert len(run.ran) == 12
+
+
+def test_any_setting_can_be_swept_and_combinations_left_out():
+    axes = {"method": ["rs", "adv"], "pgd_steps": [1, 7], "seed": [0]}
+    found = matrix.read(json.dumps({"sweep": axes, "skip": [{"method": "rs", "pgd_steps": 7}]}), {})
+    assert [tuple(cell.values()) for cell in found.cells()] == [("rs", 1, 0), ("adv", 1, 0), ("adv", 7, 0)]
+
+
+WRONG = {
+    "The file names no runs": {"sweep": {"method": "rs"}},
+    "The setting of search 'methud' is not known; did you mean 'method'?": {"sweep": {"methud": ["rs"]}},
+    "--epsilon=-1.0 is out of range": {"sweep": {"epsilon": [-1]}},
+    "Two runs would lie in the same folder": {"sweep": {"seed": [1, 1]}},
+    "The file skips all of its runs": {"sweep": {"seed": [1]}, "skip": [{"seed": 1}]},
+    "give a list of objects with values of": {"skip": [{"channels": 1}]},
+    "The figure 'test_error' is not known": {"figure": "test_error"},
+    "retrained_test_error needs trainings": {"figure": "retrained_test_error"},
+    "true_test_accuracy is looked up": {"figure": "true_test_error"},
+}
+
+
+@pytest.mark.parametrize("sentence", WRONG)
+def test_what_the_file_must_not_say(sentence):
+    with pytest.raises(InputError) as raised:
+        matrix.read(json.dumps({"sweep": {"method": ["rs"]}, **WRONG[sentence]}), {})
+    assert sentence in str(raised.value) and "\n" not in str(raised.value)
+
+
+def test_the_shown_file_is_a_sweep():
+    text = (pathlib.Path(__file__).parents[2] / "examples" / "sweep_digits.json").read_text()
+    assert len(matrix.read(text, {}).cells()) == 18
+
+
+def test_folders_and_files_that_cannot_be_used(study, tmp_path):
+    config = study()
+    for given, sentence in (
+        (SweepConfig(), "--file is needed"),
+        (SweepConfig(file=str(tmp_path / "none.json")), "cannot be read (No such file"),
+        (SweepConfig(resume=True), "--run_dir is needed"),
+        (SweepConfig(resume=True, run_dir=str(tmp_path / "none")), "holds no run to resume"),
+        (SweepConfig(file=config.file, run_dir=str(tmp_path)), "exists and is not a sweep"),
+    ):
+        with pytest.raises(InputError) as raised:
+            sweep(given, side_by_side(None))
+        assert sentence in str(raised.value)
+    assert not pathlib.Path(config.run_dir).exists()
