@@ -266,6 +266,7 @@ _SHOWN = {
     "true_test_accuracy": "true test accuracy {:.2%}",
     "hessian_norm": "Hessian {:.4f}",
     "hessian_spread": "spread {:.4f}",
+    "cost": "cost {:.4g}",
     "seconds": "{:.1f} s",
 }
 
