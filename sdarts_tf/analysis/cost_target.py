@@ -15,9 +15,9 @@ from sdarts_tf.genotypes.genotype import Genotype
 from sdarts_tf.methods import target
 from sdarts_tf.spaces.base import ImageSpace, Mixture
 
-_STRENGTHS = np.geomspace(1e-3, 100, 300)
-_TILTS = [0.0, *np.stack([_STRENGTHS, -_STRENGTHS], axis=1).ravel()]
-_CLOSE = 0.03  # relative difference from the target at which no stronger tilt is tried
+# With this tilt the most expensive candidate loses against the cheapest one, or wins, almost whatever their shares.
+_STRONGEST, _BISECTIONS = 100.0, 50
+_CLOSE = 0.03  # relative difference from the target at which the usual genotype is taken
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,8 +45,8 @@ class CostTarget:
     def genotype(self, mixture: dict[str, np.ndarray], *, max_skips: int | None = None) -> Genotype:
         """The genotype of a mixture whose cost is near the target.
 
-        Shares are multiplied by `exp(-tilt * cost)`, where the most expensive candidate has cost 1: with the weakest
-        tilt whose genotype is within 3 % of the target, else with the one that comes nearest.
+        Where the usual genotype is not within 3 % of the target, shares are multiplied by `exp(-tilt * cost)`, the most
+        expensive candidate having cost 1, with the tilt at which the cost steps over the target, on the nearer side.
         """
         return self._tilted(mixture, max_skips)[0]
 
@@ -80,20 +80,31 @@ class CostTarget:
         return json.dumps(self.model.to_dict(), indent=1) + "\n"
 
     def _tilted(self, mixture, max_skips):
+        """The genotype, and the tilt: 0 if that is near enough, else where the cost steps over the target."""
+
+        def at(tilt):
+            genotype = self._at(tilt, mixture, max_skips)
+            return self.model.of(self.space, genotype) / self.value - 1, genotype, tilt
+
+        found = [at(0.0)]
+        if abs(found[0][0]) > _CLOSE:
+            sign = 1.0 if found[0][0] > 0 else -1.0
+            weak, strong = 0.0, sign * _STRONGEST
+            found.append(at(strong))
+            for _ in range(_BISECTIONS):
+                found.append(at((weak + strong) / 2))
+                beyond = found[-1][0] * sign <= 0
+                weak, strong = (weak, found[-1][2]) if beyond else (found[-1][2], strong)
+        _, genotype, tilt = min(found, key=lambda each: (abs(each[0]), abs(each[2])))
+        return genotype, tilt
+
+    def _at(self, tilt, mixture, max_skips):
         largest = max(float(table.max()) for table in self.model.tables.values()) or 1.0
-        nearest = None
-        for tilt in _TILTS:
-            tilted = dict(mixture)
-            for group, table in self.model.tables.items():
-                logits = np.log(np.maximum(mixture[group].astype(np.float64), 1e-30)) - tilt * table / largest
-                tilted[group] = np.exp(logits - logits.max())
-            genotype = self.space.discretize(tilted, max_skips=max_skips)
-            error = abs(self.model.of(self.space, genotype) / self.value - 1)
-            if nearest is None or error < nearest[0]:
-                nearest = error, genotype, float(tilt)
-            if error <= _CLOSE:
-                break
-        return nearest[1:]
+        tilted = dict(mixture)
+        for group, table in self.model.tables.items():
+            logits = np.log(np.maximum(mixture[group].astype(np.float64), 1e-30)) - tilt * table / largest
+            tilted[group] = np.exp(logits - max(0.0, -tilt))
+        return self.space.discretize(tilted, max_skips=max_skips)
 
 
 def build(config: SearchConfig, source: Source, *, plugin=None, known: str | None = None) -> CostTarget:

@@ -94,13 +94,13 @@ def test_what_is_no_target_is_refused(text):
     with pytest.raises(ValueError, match=r"is no target; write latency_ms:X, params:X, madds:X, where X is above 0"):
         target.parse(text)
     with pytest.raises(InputError, match="is no target"):
-        check(SearchConfig(target=text))
+        check(SearchConfig(target=text).completed())
 
 
 def test_a_target_is_for_what_it_can_steer():
     for settings in ({"method": "adv+pc"}, {"method": "pdarts"}, {"strategy": "multi_worker"}):
         with pytest.raises(InputError, match="--target=params:9 is for darts, rs and adv on image cells"):
-            check(SearchConfig(target="params:9", **settings))
+            check(SearchConfig(target="params:9", **settings).completed())
 
 
 def linear_target(value, weight=1.0, name="s2"):
