@@ -1,6 +1,7 @@
 """Searches a cell: `python -m sdarts_tf.search --method=rs --dataset=svhn`."""
 
 import dataclasses
+import json
 import pathlib
 import sys
 
@@ -11,10 +12,12 @@ from sdarts_tf.data.inspection import Inspection
 from sdarts_tf.errors import InputError
 from sdarts_tf.genotypes.drawing import describe, draw
 from sdarts_tf.genotypes.genotype import Genotype
-from sdarts_tf.methods import ingredients, progressive, stopping
+from sdarts_tf.methods import ingredients, progressive, stopping, target
 from sdarts_tf.spaces import plugins
 from sdarts_tf.training import cluster, handover
 from sdarts_tf.training.run_directory import RunDirectory
+
+_COSTS = "costs.json"  # of a run with a target
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,6 +52,8 @@ def check(config: SearchConfig) -> None:
     handover.check_dataset(config.space, config.dataset)
     if config.check_data and config.family == "recurrent":
         raise InputError("--check_data looks at images; leave it away with --space=recurrent.")
+    if config.target is not None:
+        _check_target(config)
     try:
         progressive.stages(config.stage_cells, config.stage_kept, config.stage_skip_dropout)
     except ValueError as error:
@@ -77,6 +82,20 @@ def _check_recurrent(config):
             f"--stop={config.stop} counts skip connections, which a recurrent cell has not; leave it away."
         )
     handover.check_savings(config.space, config)
+
+
+def _check_target(config):
+    try:
+        target.parse(config.target)
+    except ValueError as error:
+        raise InputError(str(error)) from error
+    foreign = sorted({"pc", "pdarts"} & set(ingredients.split(config.method)))
+    if foreign or config.strategy == "multi_worker" or config.family == "recurrent":
+        other = f"--method={config.method}" if foreign else f"--strategy={config.strategy}, --space={config.space}"
+        raise InputError(
+            f"--target={config.target} is for darts, rs and adv on image cells and one machine, not for {other}; leave "
+            "one of them away."
+        )
 
 
 def _check_stop(config):
@@ -126,7 +145,7 @@ def search(config: SearchConfig) -> SearchResult:
         config = directory.resumed_config(config)
         command_line.load_plugin(plugins.kept(directory.path))
     else:
-        directory.require_unused({plugins.FILE})
+        directory.require_unused({plugins.FILE, _COSTS})
     config = config.completed()
     start = _text_task if config.family == "recurrent" else _image_task
     make = start(config, directory)
@@ -141,9 +160,13 @@ def search(config: SearchConfig) -> SearchResult:
         loop = make()
         if not config.resume:
             files = {plugins.FILE: plugins.read(config.plugin)} if config.plugin else {}
+            files |= {_COSTS: loop.target.to_json()} if config.target else {}
             flags, size = command_line.to_flagfile(config), loop.checkpoint_bytes()
             directory.create(config, flags, checkpoint_bytes=size, files=files)
         genotype = loop.run()
+    if config.target:
+        report = loop.target.report(genotype, plugin=_plugin(config, directory))
+        directory.write("target.json", json.dumps(report, indent=1) + "\n")
     if directory.writes:
         directory.write("genotype.json", genotype.to_json() + "\n")
         draw(genotype, directory.path / "genotype")
@@ -187,9 +210,22 @@ def _image_task(config, directory):
     def make():
         from sdarts_tf.training import search_stages
 
-        return search_stages.build(config, source, examples, directory, benchmark)
+        cost_target = _target(config, source, directory) if config.target else None
+        return search_stages.build(config, source, examples, directory, benchmark, cost_target)
 
     return make
+
+
+def _target(config, source, directory):
+    """What steers the cost; a run that goes on keeps the latencies that it began with."""
+    from sdarts_tf.analysis import cost_target
+
+    known = (directory.path / _COSTS).read_text(encoding="utf-8") if config.resume else None
+    return cost_target.build(config, source, plugin=_plugin(config, directory), known=known)
+
+
+def _plugin(config, directory):
+    return plugins.kept(directory.path) if config.resume else config.plugin
 
 
 def _text_task(config, directory):
@@ -212,6 +248,9 @@ def main(config: SearchConfig) -> int | None:
     result = search(config)
     print(describe(result.genotype))
     print(f"Genotype: {result.run_dir / 'genotype.json'}")
+    if (result.run_dir / "target.json").is_file():
+        report = json.loads((result.run_dir / "target.json").read_text(encoding="utf-8"))
+        print(f"Cost:     {report['network']:.4g} {report['kind']}, {report['error']:+.1%} off the target")
     print(f"Picture:  {result.run_dir / 'genotype.svg'} and .png")
     return None
 

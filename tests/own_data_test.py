@@ -43,7 +43,7 @@ def run(data, tmp_path_factory, as_in_a_new_process):
     folder = tmp_path_factory.mktemp("runs") / "own"
     plugin = folder.parent / "mine.py"
     shutil.copy(EXAMPLE, plugin)
-    settings = {"space": "s2_squeeze", "plugin": str(plugin), "dataset": data, "run_dir": str(folder), "method": "adv"}
+    settings = {"space": "s2_squeeze", "plugin": str(plugin), "dataset": data, "run_dir": str(folder), "method": "rs"}
     with as_in_a_new_process():
         assert sdarts_tf.search.main(SearchConfig(**settings, **TINY, check_data=True)) == 0
         searched = search(SearchConfig(**settings, **TINY))
@@ -70,7 +70,7 @@ def test_evaluation_loads_the_plugin_of_the_run(run, as_in_a_new_process):
     _, trained = run
     with as_in_a_new_process():
         evaluation = evaluate(EvaluateConfig(run_dir=str(trained.run_dir)))
-    assert evaluation.images == 24 and evaluation.top_1 == pytest.approx(trained.test_accuracy, abs=1e-6)
+    assert evaluation.images == 25 and evaluation.top_1 == pytest.approx(trained.test_accuracy, abs=1e-6)
 
 
 def test_the_sheet_lies_where_the_run_was_started(run):

@@ -42,7 +42,7 @@ from sdarts_tf.methods import ingredients
 from sdarts_tf.query import query
 from sdarts_tf.report import report
 from sdarts_tf.retrain import retrain
-from sdarts_tf.search import search
+from sdarts_tf.search import check_data, search
 from sdarts_tf.select import select
 from sdarts_tf.spaces import NAMES, nasbench201_cells
 from sdarts_tf.sweep import sweep
@@ -101,7 +101,7 @@ def test_the_two_commands_exist_and_are_the_first_block():
 
 def test_search_commands_run_on_tiny_data(tmp_path, monkeypatch):
     """Every shown search, with its method and space, on generated files where it names a data set."""
-    commands = _commands("sdarts_tf.search")
+    commands = [arguments for arguments in _commands("sdarts_tf.search") if not _is_own(arguments)]
     assert len(commands) == 5
     monkeypatch.chdir(tmp_path)
     (tmp_path / "flags").symlink_to(ROOT / "flags")
@@ -119,6 +119,29 @@ def test_search_commands_run_on_tiny_data(tmp_path, monkeypatch):
             assert len(genotype.cells["normal"]) == len(genotype.cells["reduce"]) == 8
     resumed = next(arguments for arguments in commands if "--resume" in arguments)
     assert command_line.parse(SearchConfig, resumed).resume
+
+
+def _is_own(arguments):
+    """Whether a command is about a user's own data or operations."""
+    return "--check_data" in arguments or "--plugin" in "".join(arguments)
+
+
+def test_the_dry_run_and_the_plugin_that_are_shown(tmp_path, monkeypatch):
+    """The dry run on generated leaves; searches with a plugin are run by tests/own_data_test.py."""
+    dry, own = (arguments for arguments in _commands("sdarts_tf.search") if _is_own(arguments))
+    monkeypatch.chdir(tmp_path)
+    for name in ("oak", "elm"):
+        (tmp_path / "leaves" / name).mkdir(parents=True)
+        for number in range(12):
+            encoded = tf.io.encode_png(np.full((9, 8, 1), 20 * number, np.uint8))
+            (tmp_path / "leaves" / name / f"{number}.png").write_bytes(encoded.numpy())
+    config = command_line.parse(SearchConfig, [*dry, f"--data_dir={tmp_path / 'leaves'}"])
+    inspection, sheet = check_data(config)
+    assert inspection.usable and inspection.facts[0] == "train: 20 images of 9 x 8 x 1, 2 classes"
+    assert str(sheet) == "runs/rs-s5-folder-2/contact_sheet.png" and sheet.is_file()
+    config = command_line.parse(SearchConfig, own)
+    source = (ROOT / config.plugin).read_text(encoding="utf-8")
+    assert f'SPACES = {{"{config.space}": ' in source
 
 
 def test_analyze_commands(tmp_path, monkeypatch):
@@ -354,7 +377,7 @@ def test_table_of_flags_names_everything():
     assert named == {
         "method": set(ingredients.INGREDIENTS),
         "space": set(NAMES),
-        "dataset": {*sources.SOURCES, *text.NAMES},
+        "dataset": {*sources.NAMES, *text.NAMES},
     }
 
 

@@ -176,6 +176,16 @@ class SearchConfig:
         None,
         "end early with an earlier genotype: eigenvalue (R-DARTS, with --hessian_every), or skips:N in the normal cell",
     )
+    target: str | None = setting(
+        None, "cost that the found network is to have: latency_ms:X (one image, on this machine), params:X or madds:X"
+    )
+    target_weight: float = setting(1.0, "weight of (expected cost / target - 1)^2 in the loss of alpha", minimum=0.0)
+    target_channels: int | None = setting(
+        None, "channels of the network whose cost is meant; default --channels", unit="channels", minimum=2
+    )
+    target_cells: int | None = setting(
+        None, "cells of the network whose cost is meant; default those of the supernet", unit="cells", minimum=1
+    )
     drop_path: float = setting(
         0.0,
         "probability of dropping a mixed edge, growing linearly from 0 to this (R-DARTS)",

@@ -294,6 +294,7 @@ _SHOWN = {
     "hessian_spread": "spread {:.4f}",
     "skipped_steps": "skipped {}",
     "pruned_accuracy": "pruned {:.1%}",
+    "cost": "cost {:.4g}",
     "seconds": "{:.1f} s",
 }
 

@@ -43,6 +43,7 @@ class SearchLoop(EpochLoop):
         space: default the one that the settings name.
         stage: the stage of the run that this loop is; None if the run is one search.
         benchmark: in which each epoch's genotype is looked up, if given.
+        target: an `analysis.cost_target.CostTarget` that chooses the genotypes, if given.
         progress_console: a `rich` console for the progress; default standard error.
     """
 
@@ -55,11 +56,13 @@ class SearchLoop(EpochLoop):
         space: SearchSpace | None = None,
         stage: RunStage | None = None,
         benchmark: Benchmark | None = None,
+        target=None,
         progress_console=None,
     ):
         self._warmup_epochs = ingredients.warmup_epochs(config.method, config.epochs, config.warmup_epochs)
         self._max_skips = ingredients.max_skips(config.method, config.max_skips)
         self.space, self.stage, self._benchmark = space or spaces.get(config.space), stage, benchmark
+        self.target = target
         self.task, step = task, task.step
         self._warned = False
         super().__init__(
@@ -188,6 +191,7 @@ class SearchLoop(EpochLoop):
             "alpha_entropy": float(np.mean(np.concatenate([_entropies(group.numpy()) for group in mixture.values()]))),
             "skip_connections": genotype.count("skip_connect"),
             **self._true_figures(genotype),
+            **(self.target.figures(self.mixture(), max_skips=self._max_skips) if self.target else {}),
             **(self._measure_hessian() if self._due(self.config.hessian_every, epoch + 1) else {}),
             **(self._measure_gap() if self._due(self.config.gap_every, epoch + 1) else {}),
         }
@@ -217,7 +221,8 @@ class SearchLoop(EpochLoop):
         self.mixtures.append({"epoch": epoch, "mixture": mixture})
 
     def _genotype(self):
-        return self.space.discretize(self.mixture(), max_skips=self._max_skips)
+        choose = self.target.genotype if self.target else self.space.discretize
+        return choose(self.mixture(), max_skips=self._max_skips)
 
     def mixture(self) -> dict[str, np.ndarray]:
         """The present shares."""

@@ -89,9 +89,11 @@ def build(
     examples: Examples,
     directory: RunDirectory,
     benchmark: Benchmark | None = None,
+    target=None,
 ):
-    """The loop of a search, or of its stages where the method has any: what can be `run`."""
+    """The loop of a search, or of its stages where the method has any: what can be `run`. `target`: `SearchLoop`'s."""
     if ingredients.PROGRESSIVE not in ingredients.split(config.method):
-        return SearchLoop(config, ImageTask(config, source, examples), directory, benchmark=benchmark)
+        task = ImageTask(config, source, examples, penalty=target.penalty if target else None)
+        return SearchLoop(config, task, directory, benchmark=benchmark, target=target)
     stages = progressive.stages(config.stage_cells, config.stage_kept, config.stage_skip_dropout)
     return StagedSearch(config, stages, source, examples, directory)

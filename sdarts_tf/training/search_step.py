@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 import keras
 import tensorflow as tf
@@ -14,7 +14,7 @@ from sdarts_tf.layers.normalization import synchronize
 from sdarts_tf.layers.recomputation import recompute_cells
 from sdarts_tf.methods import simplex
 from sdarts_tf.methods.method import Method, parse
-from sdarts_tf.spaces.base import Architecture, SearchSpace
+from sdarts_tf.spaces.base import Architecture, Mixture, SearchSpace
 from sdarts_tf.training.objective import Objective
 from sdarts_tf.training.optimizers import SGD, Adam, clip_by_global_norm
 from sdarts_tf.training.precision import Precision
@@ -60,6 +60,7 @@ class SearchStep:
         attack_training: the attack normalizes by the batch's statistics instead of the running ones.
         perturbed: the groups of the mixture that are perturbed; None means all.
         precision: of what the objectives compute; default float32.
+        penalty: function of the mixture -> scalar that is added to the loss of alpha; None is none.
         objectives: functions that make the `Objective` of a training batch and of a validation batch, called as
             `objective(supernet, batch, training=, record=, seed=)`, and with the rates of dropout where there are any.
     """
@@ -78,6 +79,7 @@ class SearchStep:
         perturbed: Collection[str] | None = None,
         precision: Precision | None = None,
         objectives=(Objective, Objective),
+        penalty: Callable[[Mixture], tf.Tensor] | None = None,
     ):
         self.supernet, self.architecture, self.method = supernet, architecture, method
         self.weight_optimizer, self.alpha_optimizer = weight_optimizer, alpha_optimizer
@@ -86,6 +88,7 @@ class SearchStep:
         self.perturbed = tuple(architecture.alpha if perturbed is None else perturbed)
         self.precision = precision or Precision()
         self._train_objective, self._valid_objective = objectives
+        self._penalty = penalty
         self._non_finite = tf.Variable(0, trainable=False, name="non_finite")
 
     def __call__(
@@ -165,6 +168,12 @@ class SearchStep:
             learning_rate=learning_rate,
             lookahead=lambda gradients: self.weight_optimizer.lookahead(gradients, learning_rate),
         )
+        if self._penalty is not None:
+            with tf.GradientTape() as tape:
+                tape.watch(mixture)
+                penalty = self._penalty(mixture)
+            extra = tape.gradient(penalty, mixture, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+            gradient = tf.nest.map_structure(tf.add, gradient, extra)
         gradient = list(pullback(gradient).values())
         if self.alpha_gradient_clip is not None:
             gradient, _ = clip_by_global_norm(gradient, self.alpha_gradient_clip)
@@ -188,6 +197,7 @@ def build_step(
     architecture_class=Architecture,
     *,
     image_channels: int = 3,
+    penalty: Callable[[Mixture], tf.Tensor] | None = None,
 ) -> SearchStep:
     """The networks, optimizers and method of a search for image cells, joined in its step.
 
@@ -197,6 +207,7 @@ def build_step(
         space: default the one that the settings name.
         architecture_class: `Architecture`, or a kind of it.
         image_channels: of the data.
+        penalty: as `SearchStep`'s.
 
     Example:
         >>> step = build_step(SearchConfig(space="s2", channels=4, cells=3), num_classes=10)
@@ -225,7 +236,7 @@ def build_step(
     perturbed = None if config.perturb_edges else operations
     precision = Precision(config.precision)
     objective = functools.partial(Objective, precision=precision, parts=config.accumulate_steps)
-    options = {"perturbed": perturbed, "precision": precision, "objectives": (objective, objective)}
+    options = {"perturbed": perturbed, "precision": precision, "objectives": (objective, objective), "penalty": penalty}
     return join(config, supernet, architecture, method, betas=(0.5, 0.999), **options)
 
 

@@ -52,7 +52,7 @@ class ImageTask:
         config: the settings, completed.
         source: the data set.
         examples: its training images; the first part trains the weights, the rest alpha.
-        space, architecture_class: as `build_step`'s.
+        space, architecture_class, penalty: as `build_step`'s.
     """
 
     tracked: Mapping[str, Any] = {}
@@ -65,6 +65,7 @@ class ImageTask:
         *,
         space: SearchSpace | None = None,
         architecture_class=Architecture,
+        penalty: Callable[[Mixture], tf.Tensor] | None = None,
     ):
         weight_half, alpha_half = split(as_trained(config, examples), config.train_share)
         options = {"seed": config.seed, "part": local_part(config.batch_size)}
@@ -72,7 +73,7 @@ class ImageTask:
             Stream(half, config.batch_size, augmentation(config, source), purpose=purpose, **options)
             for half, purpose in ((weight_half, "weights"), (alpha_half, "alpha"))
         )
-        options = {"image_channels": source.image_shape[2]}
+        options = {"image_channels": source.image_shape[2], "penalty": penalty}
         self.step = build_step(config, source.num_classes, space, architecture_class, **options)
         self.seed = config.seed
         self.rate = (2 * config.batch_size, "images")

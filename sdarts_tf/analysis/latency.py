@@ -1,0 +1,143 @@
+"""Latencies on the user's device, measured in a process of its own and kept.
+
+A search sets TensorFlow's threads for a supernet, while a found network runs with TensorFlow's own: so the process that
+measures is another one, as it is for `sdarts_tf.evaluate`. Answers are kept in the user's cache, by what was asked and
+by the device.
+"""
+
+import hashlib
+import json
+import os
+import pathlib
+import platform
+import statistics
+import subprocess
+import sys
+import time
+
+import tensorflow as tf
+
+from sdarts_tf import spaces
+from sdarts_tf.analysis import cost
+from sdarts_tf.errors import RunError
+from sdarts_tf.genotypes.genotype import Genotype
+from sdarts_tf.layers import operations
+from sdarts_tf.spaces import plugins
+
+_REPEATED = 10  # times that an operation is applied in one run
+_RUNS = 30
+_MAIN = "from sdarts_tf.analysis import latency; latency.answer()"
+
+
+def key(operation: str, channels: int, height: int, width: int, stride: int) -> str:
+    """The name of an operation at a shape in the table.
+
+    Example:
+        >>> key("sep_conv_3x3", 16, 32, 32, 1)
+        'sep_conv_3x3 16x32x32 stride 1'
+    """
+    return f"{operation} {channels}x{height}x{width} stride {stride}"
+
+
+def measure(request: dict, *, plugin=None, fresh: bool = False) -> dict:
+    """Asks a process of its own.
+
+    Args:
+        request: `operations`, a list of the arguments of `key`; `networks`, a list of genotypes as dictionaries;
+            `space`, `channels`, `cells`, `image_shape`, `num_classes` of the networks.
+        plugin: path of the plugin that defines operations or the space, if one does.
+        fresh: whether an answer that was kept counts for nothing.
+
+    Returns:
+        `operations`: key -> milliseconds for one image; `networks`: milliseconds of each; `device`.
+
+    Raises:
+        RunError: the process failed.
+    """
+    plugin = None if plugin is None else str(pathlib.Path(plugin).absolute())
+    path = _cache(request, plugin)
+    if path.is_file() and not fresh:
+        return json.loads(path.read_text(encoding="utf-8"))
+    question = json.dumps({**request, "plugin": plugin})
+    command = [sys.executable, "-c", _MAIN]
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    done = subprocess.run(command, input=question, capture_output=True, text=True, env=environment)
+    try:
+        answer = json.loads(done.stdout.splitlines()[-1])
+    except (IndexError, ValueError) as error:
+        lines = done.stderr.strip().splitlines()
+        raise RunError(f"The latency could not be measured ({lines[-1] if lines else done.returncode}).") from error
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}")
+    temporary.write_text(json.dumps(answer), encoding="utf-8")
+    os.replace(temporary, path)
+    return answer
+
+
+def answer() -> None:
+    """Reads a request from standard input, measures, and prints the answer: the other process of `measure`."""
+    request = json.loads(sys.stdin.read())
+    if request["plugin"] is not None:
+        plugins.load(request["plugin"])
+    shapes = {key(*operation): operation for operation in request["operations"]}
+    found = {name: operation_milliseconds(*operation) for name, operation in shapes.items()}
+    networks = [1000 * _network_seconds(Genotype.from_dict(record), request) for record in request["networks"]]
+    print(json.dumps({"operations": found, "networks": networks, "device": cost.describe_device()}))
+
+
+def operation_milliseconds(operation: str, channels: int, height: int, width: int, stride: int) -> float:
+    """Median milliseconds of an operation of a derived network on one image: ten in a row, without what calling takes.
+
+    Args:
+        operation: its name.
+        channels, height, width: of its input.
+        stride: 1 or 2.
+    """
+    layers = [operations.build(operation, channels, stride=stride, affine=True) for _ in range(_REPEATED)]
+    if isinstance(layers[0], operations.Zero | operations.Identity):
+        return 0.0
+    x = tf.random.stateless_normal([1, height, width, channels], (0, 0))
+
+    def run(x, applied):
+        y = tf.reduce_sum(x)
+        for layer in applied:
+            # One after the other, as the longest path of a network is.
+            with tf.control_dependencies([y]):
+                y = layer(tf.identity(x))
+        return tf.reduce_sum(y)
+
+    all_layers = tf.function(lambda x: run(x, layers))
+    first = tf.function(lambda x: run(x, layers[:1]))
+    return max(0.0, 1000 * (_median(all_layers, x) - _median(first, x)) / (_REPEATED - 1))
+
+
+def _median(function, x):
+    times = []
+    for number in range(2 + _RUNS):
+        began = time.perf_counter()
+        function(x).numpy()
+        if number > 1:
+            times.append(time.perf_counter() - began)
+    return statistics.median(times)
+
+
+def _network_seconds(genotype, request):
+    height, width, channels = request["image_shape"]
+    options = {"image_channels": channels}
+    if min(height, width) >= 128:
+        options["large_images"] = True
+    space = spaces.get(request["space"])
+    network = space.build_network(genotype, request["num_classes"], request["channels"], request["cells"], **options)
+    return cost.measure_latency(network, request["image_shape"], 1, runs=100, seconds=5.0).seconds
+
+
+def _cache(request, plugin):
+    """Where the answer is kept: in `$SDARTS_TF_CACHE`, or in the user's cache folder."""
+    root = os.environ.get("SDARTS_TF_CACHE") or pathlib.Path(
+        os.environ.get("XDG_CACHE_HOME") or "~/.cache", "sdarts_tf"
+    )
+    device = [platform.node(), platform.processor(), os.cpu_count(), tf.__version__]
+    device += [str(gpu) for gpu in tf.config.list_physical_devices("GPU")]
+    text = None if plugin is None else plugins.read(plugin)
+    name = hashlib.sha256(json.dumps([request, device, text], sort_keys=True).encode()).hexdigest()[:24]
+    return pathlib.Path(root).expanduser() / "latency" / f"{name}.json"

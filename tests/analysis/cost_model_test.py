@@ -1,0 +1,199 @@
+"""Costs of mixtures and genotypes: exact for what is counted, fitted for what is measured, steered by a target."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from sdarts_tf import spaces
+from sdarts_tf.analysis import cost_model, latency
+from sdarts_tf.analysis.cost_model import CostModel, Size
+from sdarts_tf.analysis.cost_places import candidates, places
+from sdarts_tf.analysis.cost_target import CostTarget
+from sdarts_tf.config import SearchConfig
+from sdarts_tf.errors import InputError
+from sdarts_tf.methods import target
+from sdarts_tf.search import check
+from sdarts_tf.spaces.base import Architecture
+from sdarts_tf.training.search_step import build_step
+
+SIZE = Size(channels=4, cells=3, image_shape=(9, 8, 1), num_classes=5)
+
+
+def random_mixture(space, seed):
+    random = np.random.RandomState(seed)
+    return {group: random.dirichlet(np.ones(columns), rows) for group, (rows, columns) in space.alpha_shapes().items()}
+
+
+def tensors(mixture):
+    return {group: tf.constant(shares, tf.float32) for group, shares in mixture.items()}
+
+
+@pytest.fixture(scope="module")
+def models():
+    """Exact models of both kinds, by space and kind."""
+    found = {name: spaces.get(name) for name in ("s3", "nasbench201")}
+    return {
+        (name, kind): cost_model.counted(kind, space, dataclasses.replace(SIZE, cells=1 if "nas" in name else 3))
+        for name, space in found.items()
+        for kind in ("params", "madds")
+    }
+
+
+@pytest.mark.parametrize("kind", ["params", "madds"])
+@pytest.mark.parametrize("name", ["s3", "nasbench201"])
+def test_the_cost_of_a_genotype_is_that_of_its_network(models, name, kind):
+    """Odd sizes, one channel, other genotypes than the one from which the constant was found."""
+    space, size = spaces.get(name), dataclasses.replace(SIZE, cells=1 if "nas" in name else 3)
+    for seed in (11, 12):
+        genotype = space.discretize(random_mixture(space, seed))
+        assert models[name, kind].of(space, genotype) == cost_model.exact(kind, space, size, genotype)
+
+
+def test_the_expected_cost_is_that_of_the_one_network_of_a_one_hot_mixture(models):
+    space, model = spaces.get("nasbench201"), models["nasbench201", "madds"]
+    mixture = random_mixture(space, 3)
+    genotype = space.discretize(mixture)
+    one_hot = space.one_hot(tensors(mixture), genotype)
+    assert float(model.expected(space, one_hot)) == pytest.approx(model.of(space, genotype), rel=1e-6)
+
+
+def test_the_expected_cost_is_the_mean_over_drawn_networks(models):
+    """Of DARTS cells: two edges of each node by chance, operations by their shares, `none` left out."""
+    space, model, random = spaces.get("s3"), models["s3", "params"], np.random.RandomState(0)
+    mixture = random_mixture(space, 5)
+    costs = []
+    for _ in range(3000):
+        drawn = {group: np.zeros_like(shares) for group, shares in mixture.items()}
+        for group, shares in mixture.items():
+            for row, share in enumerate(shares):
+                drawn[group][row, random.choice(3, p=share * [0, 1, 1] / share[1:].sum())] = random.uniform(0.5, 1)
+        costs.append(model.of(space, space.discretize(drawn)))
+    assert float(model.expected(space, tensors(mixture))) == pytest.approx(np.mean(costs), rel=0.01)
+
+
+def test_places_of_a_network():
+    """Of 8 cells two reduce; the edges from their inputs have stride 2 and see maps twice as large."""
+    found = places(spaces.get("s5"), 16, 8, (32, 32, 3))
+    assert len(found) == 8 * 14
+    reducing = [place for place in found if place.stride == 2]
+    assert {(p.group, p.channels, p.height) for p in reducing} == {("reduce", 32, 32), ("reduce", 64, 16)}
+    assert len(reducing) == 2 * 8  # two inputs, four nodes
+    assert {(p.channels, p.height) for p in found if p.group == "normal"} == {(16, 32), (32, 16), (64, 8)}
+    large = places(spaces.get("s5"), 16, 8, (224, 224, 3))
+    assert large[0].height == 28
+
+
+# The target.
+
+
+@pytest.mark.parametrize("text", ["latency:3", "params", "params:", "params:x", "params:-1", "madds:nan", "madds:inf"])
+def test_what_is_no_target_is_refused(text):
+    with pytest.raises(ValueError, match=r"is no target; write latency_ms:X, params:X, madds:X, where X is above 0"):
+        target.parse(text)
+    with pytest.raises(InputError, match="is no target"):
+        check(SearchConfig(target=text).completed())
+
+
+def test_a_target_is_for_what_it_can_steer():
+    for settings in ({"method": "adv+pc"}, {"method": "pdarts"}, {"strategy": "multi_worker"}):
+        with pytest.raises(InputError, match="--target=params:9 is for darts, rs and adv on image cells"):
+            check(SearchConfig(target="params:9", **settings).completed())
+
+
+def linear_target(value, weight=1.0, name="s2"):
+    """Skip connections are free, separable convolutions cost 1 each."""
+    space = spaces.get(name)
+    tables = {
+        group: np.array([[float(n.startswith("sep")) for n in row] for row in rows])
+        for group, rows in candidates(space).items()
+    }
+    return CostTarget(CostModel("params", 2.0, tables), space, SIZE, value, weight)
+
+
+def test_the_penalty_and_its_gradient():
+    """Even shares: 8 of 16 kept edges are expected to be convolutions, and 2 cost 1 for nothing: (10 / 5 - 1)^2."""
+    steered = linear_target(5.0, weight=3.0)
+    mixture = {group: tf.fill([14, 2], 0.5) for group in ("normal", "reduce")}
+    with tf.GradientTape() as tape:
+        tape.watch(mixture)
+        penalty = steered.penalty(mixture)
+    assert float(penalty) == pytest.approx(3.0)
+    slope = tape.gradient(penalty, mixture)["normal"].numpy()
+    # By the convolution on an edge of node 5, two of whose five edges are kept; shares count in proportion.
+    assert slope[13, 1] == pytest.approx(3 * 2 * (10 / 5 - 1) / 5 * 2 / 5 * 0.5, rel=1e-5)
+    assert slope[13, 0] == pytest.approx(-slope[13, 1], rel=1e-5)
+
+
+@pytest.mark.parametrize("value", [2.0, 6.0, 11.0, 18.0])
+def test_the_genotype_hits_the_target_by_the_least_tilt(value):
+    steered, mixture = linear_target(value), random_mixture(spaces.get("s2"), 7)
+    genotype = steered.genotype(mixture)
+    assert genotype.count("sep_conv_3x3") == value - 2
+    figures = steered.figures(mixture)
+    assert figures["cost"] == value
+    plain = spaces.get("s2").discretize(mixture).count("sep_conv_3x3") + 2
+    assert np.sign(figures["cost_tilt"]) == np.sign(plain - value)
+
+
+def test_without_a_need_the_genotype_is_the_usual_one():
+    space, mixture = spaces.get("s2"), random_mixture(spaces.get("s2"), 8)
+    usual = space.discretize(mixture)
+    steered = linear_target(2.0 + usual.count("sep_conv_3x3"))
+    assert steered.genotype(mixture) == usual and steered.figures(mixture)["cost_tilt"] == 0
+
+
+@pytest.mark.parametrize(("value", "sign"), [(3.0, -1), (17.0, 1)])
+def test_a_step_moves_alpha_towards_the_target(value, sign):
+    """With a weight that outweighs the loss, each step of alpha goes the way of the cost."""
+    steered = linear_target(value, weight=1e6)
+    config = SearchConfig(space="s2", method="darts", channels=2, cells=3)
+    step = build_step(config, num_classes=3, penalty=steered.penalty)
+    assert isinstance(step.architecture, Architecture)
+    batch = tf.random.stateless_normal([4, 8, 8, 3], (0, 0)), tf.constant([0, 1, 2, 0])
+    before = float(steered.model.expected(steered.space, step.architecture.mixture()))
+    step._move_alpha(
+        *(step._train_objective(step.supernet, batch, training=True) for _ in range(2)),
+        tf.constant(0.0),
+        tf.constant(0.1),
+    )
+    after = float(steered.model.expected(steered.space, step.architecture.mixture()))
+    assert (after - before) * sign > 0.2
+
+
+# Latency.
+
+
+def test_measured_latencies_are_fitted_to_networks_and_kept(monkeypatch, tmp_path):
+    """A device on which a network takes 0.5 ms and 0.8 of what its operations take alone."""
+    asked = []
+
+    def answer(command, **options):
+        request = json.loads(options["input"])
+        asked.append(request)
+        table = {latency.key(*shape): shape[1] * 0.01 * (shape[0] != "skip_connect") for shape in request["operations"]}
+        alone = CostModel("latency_ms", 0.0, cost_model._summed(space, SIZE, lambda *s: table[latency.key(*s)]))
+        sums = [alone.of(space, cost_model.Genotype.from_dict(record)) for record in request["networks"]]
+        text = json.dumps({"operations": table, "networks": [0.5 + 0.8 * s for s in sums], "device": "a device"})
+        return type("Done", (), {"stdout": f"noise\n{text}\n", "stderr": "", "returncode": 0})
+
+    space = spaces.get("s2")
+    monkeypatch.setenv("SDARTS_TF_CACHE", str(tmp_path))
+    monkeypatch.setattr(latency.subprocess, "run", answer)
+    model = cost_model.measured(space, SIZE)
+    assert (model.fixed, model.details["factor"]) == (pytest.approx(0.5), pytest.approx(0.8))
+    assert model.details["largest_error"] < 1e-6 and model.details["device"] == "a device"
+    # A convolution on the first edge of the only normal cell: 4 channels.
+    assert model.tables["normal"][0].tolist() == [0.0, pytest.approx(0.8 * 0.04)]
+    again = cost_model.measured(space, SIZE)
+    assert len(asked) == 1 and again.to_dict() == model.to_dict()
+    assert CostModel.from_dict(json.loads(json.dumps(model.to_dict()))).to_dict() == model.to_dict()
+
+
+def test_operations_are_measured_alone():
+    """Nothing for what does nothing; more for more pixels."""
+    assert latency.operation_milliseconds("skip_connect", 4, 8, 8, 1) == 0
+    small, large = (latency.operation_milliseconds("sep_conv_5x5", 8, side, side, 1) for side in (2, 64))
+    assert large > small >= 0

@@ -1,0 +1,87 @@
+"""The doctor: what it finds here, what it calls broken, and how near its estimate is."""
+
+import importlib.metadata
+import pathlib
+import re
+import shlex
+
+import numpy as np
+import pytest
+
+from sdarts_tf import command_line, doctor
+from sdarts_tf.analysis import estimate, health
+from sdarts_tf.config import DoctorConfig, SearchConfig
+from sdarts_tf.data import sources
+from sdarts_tf.errors import InputError
+
+README = (pathlib.Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+TINY = ["--dataset=digits", "--space=s2", "--channels=2", "--cells=3", "--batch_size=16", "--epochs=2"]
+
+
+@pytest.fixture(scope="module")
+def examined(tmp_path_factory):
+    """What the README's command finds, at a tiny size."""
+    (line,) = re.findall(r"^python -m sdarts_tf\.doctor (.*)$", README, re.MULTILINE)
+    run_dir = tmp_path_factory.mktemp("runs") / "x"
+    flags = [*shlex.split(line, comments=True), *TINY, "--method=rs", f"--run_dir={run_dir}"]
+    findings = doctor.examine(command_line.parse(DoctorConfig, flags))
+    assert not run_dir.exists()
+    return {finding.what: finding for finding in findings}
+
+
+def test_this_installation_is_sound(examined):
+    broken = [finding for finding in examined.values() if finding.status == health.BROKEN]
+    assert broken == []
+    assert list(examined) == [
+        *("Python", "packages", "TensorFlow", "disk", "memory", "data"),
+        *("devices", "arithmetic", "determinism", "time", "size"),
+    ]
+    assert "1,437 for train, 360 for test, 10 classes" in examined["data"].said
+    assert "bit for bit" in examined["determinism"].said
+
+
+def test_the_estimate_counts_the_steps(examined):
+    """718 of 1,437 digits train the weights: 44 batches of 16 in each of 2 epochs."""
+    assert ": 88 steps of " in examined["time"].said and "batches of 4 and 8" in examined["time"].said
+
+
+def test_the_line_through_two_measurements():
+    assert estimate._extrapolated({4: 1.0, 8: 1.5}, 64) == pytest.approx(8.5)
+    assert estimate._extrapolated({4: 1.0, 8: 0.9}, 64) == 0.9  # noise does not make large batches faster
+    config = SearchConfig(method="pdarts")
+    assert estimate._stage_cells(config) == [5, 11, 17] and estimate._stage_cells(SearchConfig()) == [8]
+
+
+def test_two_tensorflows_are_a_clash(monkeypatch):
+    installed = {"tensorflow": "2.21.0", "tensorflow-cpu": "2.21.0"}
+    monkeypatch.setattr(health, "_version", installed.get)
+    finding = health.tensorflow()
+    assert finding.status == health.BROKEN and "pip uninstall -y tensorflow tensorflow-cpu, then" in finding.said
+    monkeypatch.setattr(health, "_version", {}.get)
+    assert health.tensorflow().said.startswith("not installed; run pip install 'sdarts_tf[cpu]'")
+
+
+def test_old_and_missing_packages_are_named(monkeypatch):
+    monkeypatch.setattr(importlib.metadata, "requires", lambda name: ["keras>=3.12", "rich>=13", "x>=1; extra == 'y'"])
+    monkeypatch.setattr(health, "_version", {"keras": "3.5"}.get)
+    finding = health.packages()
+    assert finding.status == health.BROKEN
+    assert finding.said.startswith("keras is 3.5, >=3.12 is needed; rich is missing, >=13 is needed; run pip")
+
+
+def test_broken_data_and_settings(tmp_path):
+    images = np.zeros((4, 8, 8, 3), np.uint8)
+    arrays = {"x_train": images, "y_train": [0, 1, 0, 1], "x_test": images, "y_test": [0, 1, 0, 9]}
+    np.savez(tmp_path / "own.npz", **arrays)
+    finding = health.data(sources.get(f"npz:{tmp_path / 'own.npz'}"), None)
+    assert finding.status == health.BROKEN and "has labels from 0 to 9, but they must be 0 to 1" in finding.said
+    with pytest.raises(InputError, match="--space=s9 is unknown"):
+        doctor.examine(DoctorConfig(space="s9"))
+    assert not sources.is_present("cifar10", str(tmp_path)) and sources.is_present("digits")
+
+
+def test_something_broken_is_status_1(monkeypatch, capsys):
+    finding = health.Finding("disk", health.BROKEN, "[no space]")
+    monkeypatch.setattr(doctor, "examine", lambda config, told: [finding])
+    assert doctor.main(DoctorConfig()) == 1
+    assert "[no space]" in capsys.readouterr().out
