@@ -115,9 +115,9 @@ def exact(kind: str, space: ImageSpace, size: Size, genotype: Genotype) -> float
 def measured(space: ImageSpace, size: Size, *, plugin=None) -> CostModel:
     """The model of `"latency_ms"`, for one image on this machine.
 
-    Operations are measured one by one, and whole networks of random genotypes beside them: edges run side by side and a
-    network has more than its edges, so a constant and a factor are fitted to the networks. `details` has the table, and
-    by how much the fitted networks are missed.
+    Operations are measured one by one, and whole networks of random genotypes beside them: a network has more than its
+    edges and finds its maps in the caches, so a constant and a factor are fitted to the networks. `details` has the
+    table, and by how much the fitted networks are missed.
 
     Args:
         space: the networks' space.

@@ -1,8 +1,9 @@
 """Latencies on the user's device, measured in a process of its own and kept.
 
-A search sets TensorFlow's threads for a supernet, while a found network runs with TensorFlow's own: so the process that
-measures is another one, as it is for `sdarts_tf.evaluate`. Answers are kept in the user's cache, by what was asked and
-by the device.
+On a CPU it is the latency of one thread, and the time that this thread works, not the time that passes: so the figures
+do not depend on what else the machine does, and what the operations of a network take adds up. A search gives
+TensorFlow other threads, so the process that measures is another one. Answers are kept in the user's cache, by what was
+asked and by the device.
 """
 
 import hashlib
@@ -77,6 +78,9 @@ def measure(request: dict, *, plugin=None, fresh: bool = False) -> dict:
 def answer() -> None:
     """Reads a request from standard input, measures, and prints the answer: the other process of `measure`."""
     request = json.loads(sys.stdin.read())
+    if not tf.config.list_physical_devices("GPU"):
+        tf.config.threading.set_intra_op_parallelism_threads(1)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
     if request["plugin"] is not None:
         plugins.load(request["plugin"])
     shapes = {key(*operation): operation for operation in request["operations"]}
@@ -86,7 +90,7 @@ def answer() -> None:
 
 
 def operation_milliseconds(operation: str, channels: int, height: int, width: int, stride: int) -> float:
-    """Median milliseconds of an operation of a derived network on one image: ten in a row, without what calling takes.
+    """Milliseconds of an operation of a derived network on one image: ten of them, without what calling takes.
 
     Args:
         operation: its name.
@@ -96,29 +100,27 @@ def operation_milliseconds(operation: str, channels: int, height: int, width: in
     layers = [operations.build(operation, channels, stride=stride, affine=True) for _ in range(_REPEATED)]
     if isinstance(layers[0], operations.Zero | operations.Identity):
         return 0.0
-    x = tf.random.stateless_normal([1, height, width, channels], (0, 0))
+    # Ten images: of one and the same, a graph would compute a pool only once.
+    x = tf.random.stateless_normal([_REPEATED, height, width, channels], (0, 0))
 
     def run(x, applied):
-        y = tf.reduce_sum(x)
-        for layer in applied:
-            # One after the other, as the longest path of a network is.
-            with tf.control_dependencies([y]):
-                y = layer(tf.identity(x))
-        return tf.reduce_sum(y)
+        # A number of each result, so that none is left out.
+        images = tf.split(x, _REPEATED)[: len(applied)]
+        return tf.add_n([layer(image)[0, 0, 0, 0] for layer, image in zip(applied, images, strict=True)])
 
-    all_layers = tf.function(lambda x: run(x, layers))
-    first = tf.function(lambda x: run(x, layers[:1]))
-    return max(0.0, 1000 * (_median(all_layers, x) - _median(first, x)) / (_REPEATED - 1))
+    all_seconds, one_seconds = (_seconds(tf.function(run), x, applied) for applied in (layers, layers[:1]))
+    return max(0.0, 1000 * (all_seconds - one_seconds) / (_REPEATED - 1))
 
 
-def _median(function, x):
+def _seconds(function, *args):
+    """Median of one call, after one that traces and one that finds memory."""
+    clock = time.perf_counter if tf.config.list_physical_devices("GPU") else time.process_time
     times = []
-    for number in range(2 + _RUNS):
-        began = time.perf_counter()
-        function(x).numpy()
-        if number > 1:
-            times.append(time.perf_counter() - began)
-    return statistics.median(times)
+    for _ in range(2 + _RUNS):
+        began = clock()
+        function(*args).numpy()
+        times.append(clock() - began)
+    return statistics.median(times[2:])
 
 
 def _network_seconds(genotype, request):
@@ -128,7 +130,7 @@ def _network_seconds(genotype, request):
         options["large_images"] = True
     space = spaces.get(request["space"])
     network = space.build_network(genotype, request["num_classes"], request["channels"], request["cells"], **options)
-    return cost.measure_latency(network, request["image_shape"], 1, runs=100, seconds=5.0).seconds
+    return _seconds(tf.function(network), tf.random.stateless_normal([1, height, width, channels], (0, 0)))
 
 
 def _cache(request, plugin):

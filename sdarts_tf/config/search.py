@@ -177,7 +177,8 @@ class SearchConfig:
         "end early with an earlier genotype: eigenvalue (R-DARTS, with --hessian_every), or skips:N in the normal cell",
     )
     target: str | None = setting(
-        None, "cost that the found network is to have: latency_ms:X (one image, on this machine), params:X or madds:X"
+        None,
+        "cost of the found network: latency_ms:X (one image, this machine, of a CPU one thread), params:X or madds:X",
     )
     target_weight: float = setting(1.0, "weight of (expected cost / target - 1)^2 in the loss of alpha", minimum=0.0)
     target_channels: int | None = setting(

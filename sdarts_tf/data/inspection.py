@@ -137,7 +137,9 @@ def _images(source, split, looked, count):
     if len(looked.broken) > 3:
         lines.append(f"{len(looked.broken) - 3} more cannot be decoded {of}.")
     if looked.constant:
-        lines.append(f"{len(looked.constant):,} images have one color only {of}: {_list(looked.constant)}.")
+        lines.append(
+            f"{_images_that(len(looked.constant), 'has', 'have')} one color only {of}: {_list(looked.constant)}."
+        )
     if source.image_shape[2] == 3 and not looked.colored:
         lines.append(f"All images are grey but stored in three channels {of}; one channel would do.")
     if source.photos and len(looked.sizes) > 1:
@@ -155,18 +157,22 @@ def _repeated(looked):
     for split, each in looked.items():
         repeated = len(each.digests) - len(set(each.digests))
         if repeated:
-            lines.append(f"{repeated:,} images of {split} are there more than once.")
+            lines.append(f"{_images_that(repeated, 'is', 'are')} in {split} more than once.")
         for digest, label in zip(each.digests, each.labels.tolist(), strict=True):
             labels[digest].add(label)
     splits = list(looked)
     for first, second in ((a, b) for place, a in enumerate(splits) for b in splits[place + 1 :]):
         common = len(set(looked[first].digests) & set(looked[second].digests))
         if common:
-            lines.append(f"{common:,} images are both in {first} and in {second}.")
+            lines.append(f"{_images_that(common, 'is', 'are')} both in {first} and in {second}.")
     ambiguous = sum(len(found) > 1 for found in labels.values())
     if ambiguous:
-        lines.append(f"{ambiguous:,} images have more than one label.")
+        lines.append(f"{_images_that(ambiguous, 'has', 'have')} more than one label.")
     return lines
+
+
+def _images_that(count, one, many):
+    return f"1 image {one}" if count == 1 else f"{count:,} images {many}"
 
 
 def _list(names, most=5):

@@ -55,7 +55,7 @@ def complete(config: RetrainConfig) -> RetrainConfig:
     folder = pathlib.Path(config.run_dir)
     found = {"genotype": str(folder / "genotype.json"), "data_dir": None}
     searched = (folder / "config.json").is_file()
-    if plugins.kept(folder) is not None and config.genotype is None:
+    if plugins.kept(folder) is not None:
         found["plugin"] = str(plugins.kept(folder))
     if config.genotype is None and not (folder / "genotype.json").is_file():
         finish = f"finish its search (python -m sdarts_tf.search --resume --run_dir={folder})"

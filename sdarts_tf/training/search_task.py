@@ -67,10 +67,12 @@ class ImageTask:
         architecture_class=Architecture,
         penalty: Callable[[Mixture], tf.Tensor] | None = None,
     ):
-        weight_half, alpha_half = split(as_trained(config, examples), config.train_share)
+        weight_half, alpha_half = split(examples, config.train_share)
         options = {"seed": config.seed, "part": local_part(config.batch_size)}
         self.train_stream, self.valid_stream = (
-            Stream(half, config.batch_size, augmentation(config, source), purpose=purpose, **options)
+            Stream(
+                as_trained(config, half), config.batch_size, augmentation(config, source), purpose=purpose, **options
+            )
             for half, purpose in ((weight_half, "weights"), (alpha_half, "alpha"))
         )
         options = {"image_channels": source.image_shape[2], "penalty": penalty}

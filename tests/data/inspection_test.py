@@ -33,11 +33,11 @@ def test_every_oddity_is_said():
     assert found.oddities == (
         "train has fewer than 10 images of b (6).",
         "train is unbalanced: 34 images of a, 6 of b, 5.7 times as many.",
-        "1 images have one color only in train: number 7.",
+        "1 image has one color only in train: number 7.",
         "test has no image of b.",
-        "2 images of train are there more than once.",
+        "2 images are in train more than once.",
         "3 images are both in train and in test.",
-        "1 images have more than one label.",
+        "1 image has more than one label.",
     )
 
 
@@ -73,4 +73,4 @@ def test_photos(tmp_path):
         "Some are smaller than the 32 pixels that a network sees of 21 of 21 photos in train: 16.",
     )
     assert found.oddities[2].startswith(f"{broken} cannot be decoded (")
-    assert found.oddities[-1] == "1 images are both in train and in test."
+    assert found.oddities[-1] == "1 image is both in train and in test."
