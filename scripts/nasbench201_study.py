@@ -8,40 +8,16 @@ repeated, those that were stopped go on. Ends with tables in Markdown; `--collec
 """
 
 import argparse
-import concurrent.futures
 import itertools
 import json
-import os
 import pathlib
-import subprocess
 import sys
 
 import numpy as np
 import scipy.stats
 
-
-def search(folder: pathlib.Path, method: str, seed: int, flags: list[str], jobs: int) -> None:
-    """Runs a search, goes on with it, or leaves it if it is finished; its output goes to a file beside the folder."""
-    if (folder / "genotype.json").exists():
-        return
-    what = ["--resume"] if (folder / "config.json").exists() else [*flags, f"--method={method}", f"--seed={seed}"]
-    threads = str(max(1, (os.cpu_count() or 1) // jobs))
-    environment = os.environ | {"TF_NUM_INTRAOP_THREADS": threads, "TF_NUM_INTEROP_THREADS": threads}
-    command = [sys.executable, "-m", "sdarts_tf.search", *what, f"--run_dir={folder}"]
-    with open(folder.with_suffix(".txt"), "a", encoding="utf-8") as log:
-        status = subprocess.run(command, env=environment, stdout=log, stderr=log).returncode
-    if status:
-        raise RuntimeError(f"{folder} ended with status {status}; {log.name} says why")
-
-
-def run_all(folders: dict[tuple[str, int], pathlib.Path], flags: list[str], jobs: int) -> list[str]:
-    """Runs all searches; returns what went wrong."""
-    pool = concurrent.futures.ThreadPoolExecutor(jobs)
-    try:
-        futures = [pool.submit(search, folder, *which, flags, jobs) for which, folder in folders.items()]
-        return [str(future.exception()) for future in futures if future.exception()]
-    finally:
-        pool.shutdown(cancel_futures=True)
+from sdarts_tf.studies import devices, jobs
+from sdarts_tf.studies.jobs import Job
 
 
 def curves(folder: pathlib.Path) -> dict[str, list[float]]:
@@ -129,7 +105,11 @@ def main():
         for seed in range(arguments.seeds)
         for method in methods[::-1]
     }
-    failures = [] if arguments.collect else run_all(folders, arguments.flags, arguments.jobs)
+    chains = [
+        [Job("search", folder, (*arguments.flags, f"--method={method}", f"--seed={seed}"))]
+        for (method, seed), folder in folders.items()
+    ]
+    failures = [] if arguments.collect else jobs.run_all(chains, devices.environments(arguments.jobs))
     runs = {
         method: [
             curves(folder)
@@ -141,7 +121,7 @@ def main():
     runs = {method: each for method, each in runs.items() if each}
     if runs:
         print(epochs_table(runs, arguments.every), verdict_table(runs), sep="\n\n")
-    sys.exit("; ".join(failures) or None)
+    sys.exit("; ".join(map(str, failures)) or None)
 
 
 if __name__ == "__main__":

@@ -9,12 +9,9 @@ jobs as cores; what is finished is not repeated, what was stopped goes on. Ends 
 """
 
 import argparse
-import concurrent.futures
 import json
-import os
 import pathlib
 import statistics
-import subprocess
 import sys
 
 import matplotlib
@@ -24,30 +21,24 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 from sdarts_tf.analysis import pictures
+from sdarts_tf.studies import devices, jobs
+from sdarts_tf.studies.jobs import Job
 
 GAP = ("mixture", "one_hot", "pruned")
 
 
-def run(folder: pathlib.Path, method: str, seed: int, arguments) -> dict:
-    """The records of one search and its analysis, which are made, taken up again, or already there."""
-    threads = str(max(1, (os.cpu_count() or 1) // arguments.jobs))
-    environment = os.environ | {"TF_NUM_INTRAOP_THREADS": threads, "TF_NUM_INTEROP_THREADS": threads}
+def chain(folder: pathlib.Path, method: str, seed: int, arguments) -> list[Job]:
+    """One search and its analysis."""
+    flags = ("--hessian_every=1", "--keep_every=5", *arguments.flags)
+    grid = arguments.grid if seed == 0 else 0
+    return [
+        Job("search", folder, (f"--method={method}", f"--seed={seed}", *flags)),
+        Job("analyze", folder, (f"--grid={grid}", f"--batches={arguments.batches}", "--weight_steps=0")),
+    ]
 
-    def call(command, *flags):
-        with open(folder.with_suffix(".txt"), "a", encoding="utf-8") as log:
-            line = [sys.executable, "-m", f"sdarts_tf.{command}", f"--run_dir={folder}", *flags]
-            subprocess.run(line, env=environment, stdout=log, stderr=log, check=True)
 
-    if not (folder / "genotype.json").exists():
-        started = (folder / "config.json").exists()
-        defaults = ["--hessian_every=1", "--keep_every=5"]
-        call(
-            "search",
-            *(["--resume"] if started else [f"--method={method}", f"--seed={seed}", *defaults, *arguments.flags]),
-        )
-    if not (folder / "analysis" / "analysis.json").exists():
-        grid = arguments.grid if seed == 0 else 0
-        call("analyze", f"--grid={grid}", f"--batches={arguments.batches}", "--weight_steps=0")
+def records(folder: pathlib.Path) -> dict:
+    """What one search and its analysis left."""
     metrics = (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     analysis = json.loads((folder / "analysis" / "analysis.json").read_text(encoding="utf-8"))
     return {"metrics": [json.loads(line) for line in metrics], "analysis": analysis}
@@ -114,14 +105,15 @@ def main():
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     methods = arguments.methods.split(",")
-    with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
-        # Seed after seed, so that a study that is not finished has something of every method.
-        futures = {
-            (method, seed): pool.submit(run, arguments.out / f"{method}-{seed}", method, seed, arguments)
-            for seed in range(arguments.seeds)
-            for method in methods
-        }
-        results = {m: [futures[m, seed].result() for seed in range(arguments.seeds)] for m in methods}
+    folders = {method: [arguments.out / f"{method}-{seed}" for seed in range(arguments.seeds)] for method in methods}
+    # Seed after seed, so that a study that is not finished has something of every method.
+    chains = [
+        chain(folders[method][seed], method, seed, arguments) for seed in range(arguments.seeds) for method in methods
+    ]
+    failures = jobs.run_all(chains, devices.environments(arguments.jobs))
+    if failures:
+        sys.exit("; ".join(map(str, failures)))
+    results = {method: [records(folder) for folder in each] for method, each in folders.items()}
     paint(results, arguments.out / "study.png")
     first = {method: runs[0]["analysis"] for method, runs in results.items()}
     for name, picture in pictures.paint(first).items():

@@ -59,10 +59,11 @@ class RunTuner(BaseTuner):
 
     def save(self):
         """Keeps the oracle's state, in one piece; the tuner has none of its own."""
-        path = pathlib.Path(self._get_tuner_fname())
-        RunDirectory(path.parent).write(path.name, "{}\n")
         if not self._is_worker():
             self.oracle.save()
+        # Where this file lies keras-tuner expects the oracle's.
+        path = pathlib.Path(self._get_tuner_fname())
+        RunDirectory(path.parent).write(path.name, "{}\n")
 
     def search(self):
         """Makes trials until the oracle has had enough; the chief of several workers serves them instead.

@@ -118,7 +118,7 @@ def test_what_the_file_must_not_say(sentence):
 
 def test_the_shown_file_is_a_sweep():
     text = (pathlib.Path(__file__).parents[2] / "examples" / "sweep_digits.json").read_text()
-    assert len(matrix.read(text, {}).cells()) == 18
+    assert len(matrix.read(text, {}).cells()) == 12
 
 
 def test_folders_and_files_that_cannot_be_used(study, tmp_path):

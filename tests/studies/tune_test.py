@@ -13,8 +13,9 @@ from sdarts_tf.studies import jobs, plan
 from sdarts_tf.studies.importance import importance
 from sdarts_tf.training.interruption import Interrupted
 
-results = pytest.importorskip("sdarts_tf.studies.results", reason="needs the extra tune")
-from sdarts_tf.tune import tune  # noqa: E402
+pytest.importorskip("keras_tuner", reason="needs the extra tune")
+from sdarts_tf.studies import oracles, results
+from sdarts_tf.tune import tune
 
 
 def parabola(config, epoch):
@@ -94,6 +95,41 @@ def test_a_tune_that_is_killed_at_any_trial_goes_on_with_that_trial(study, prete
     trials = tune(config, killed_each_time).trials
     assert [trial.values for trial in trials] == undisturbed
     assert [job.run_dir.name for job in run.ran] == ["0", "1", "2", "3"]
+
+
+@pytest.mark.parametrize("oracle", ["random", "grid"])
+def test_a_tune_that_is_killed_at_any_write_of_its_state_ends_the_same(study, pretend, monkeypatch, oracle):
+    tuned = {"epsilon": {"from": 0.0, "to": 1.0} if oracle == "random" else [0.1, 0.2]}
+    keys = {"oracle": oracle, "trials": 2, "tune": tuned}
+    config = study(**keys)
+    undisturbed = tune(config, pretend(parabola)).trials
+    write = oracles._write
+
+    class Killed(BaseException):
+        pass
+
+    writes = 0
+    while True:
+        shutil.rmtree(tune_dir(config))
+        left = [writes]
+
+        def killed(path, state, left=left):
+            if not left[0]:
+                raise Killed
+            left[0] -= 1
+            write(path, state)
+
+        monkeypatch.setattr(oracles, "_write", killed)
+        try:
+            tune(config, pretend(parabola))
+        except Killed:
+            monkeypatch.setattr(oracles, "_write", write)
+            trials = tune(resumed(config), pretend(parabola)).trials
+            assert [trial.values for trial in trials] == [trial.values for trial in undisturbed], writes
+            writes += 1
+        else:
+            break
+    assert writes > 8
 
 
 def test_hyperband_resumes_what_it_promotes(study, pretend):

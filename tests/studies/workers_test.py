@@ -11,7 +11,8 @@ import time
 
 import pytest
 
-results = pytest.importorskip("sdarts_tf.studies.results", reason="needs the extra tune")
+pytest.importorskip("keras_tuner", reason="needs the extra tune")
+from sdarts_tf.studies import results
 
 ROOT = pathlib.Path(__file__).parents[2]
 FILE = {
