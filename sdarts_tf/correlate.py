@@ -39,9 +39,8 @@ def correlate(config: CorrelateConfig) -> dict:
     if path is None:
         raise InputError("--benchmark is needed, as the search had none: name the file of its space's benchmark.")
     dataset = config.benchmark_dataset or searched.benchmark_dataset or searched.dataset
-    source = sources.get(searched.dataset)
+    benchmark, source = benchmarks.load(path, searched.space, dataset), sources.get(searched.dataset)
     with command_line.native_output_held():  # tensorflow-datasets, if it is needed, imports TensorFlow
-        benchmark = benchmarks.load(path, searched.space, dataset)
         examples = source.load("train", config.data_dir or searched.data_dir, searched.max_examples)
 
     command_line.quiet_tensorflow()

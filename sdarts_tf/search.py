@@ -134,10 +134,11 @@ def search(config: SearchConfig) -> SearchResult:
 
 def _image_task(config, directory):
     """Reads the images; what makes the loop once TensorFlow is there."""
-    benchmark, source = None, sources.get(config.dataset)
-    with command_line.native_output_held():  # tensorflow-datasets and official benchmarks import TensorFlow
-        if config.benchmark:
-            benchmark = benchmarks.load(config.benchmark, config.space, config.benchmark_dataset or config.dataset)
+    benchmark = None
+    if config.benchmark:
+        benchmark = benchmarks.load(config.benchmark, config.space, config.benchmark_dataset or config.dataset)
+    source = sources.get(config.dataset)
+    with command_line.native_output_held():  # tensorflow-datasets, if it is needed, imports TensorFlow
         examples = source.load("train", config.data_dir, config.max_examples)
 
     def make():
