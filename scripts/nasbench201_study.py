@@ -97,6 +97,8 @@ def main():
     )
     parser.add_argument("flags", nargs="*", help="flags of sdarts_tf.search, after --")
     arguments = parser.parse_args()
+    if not any(flag.startswith("--benchmark=") for flag in arguments.flags):
+        parser.error("true accuracies need --benchmark=FILE, after --")
     arguments.out.mkdir(parents=True, exist_ok=True)
     methods = arguments.methods.split(",")
     # Seed by seed, so that what is there early has all methods; the slowest, named last, is begun first.

@@ -39,8 +39,8 @@ def correlate(config: CorrelateConfig) -> dict:
     if path is None:
         raise InputError("--benchmark is needed, as the search had none: name the file of its space's benchmark.")
     dataset = config.benchmark_dataset or searched.benchmark_dataset or searched.dataset
+    benchmark = benchmarks.load(path, searched.space, dataset)
     with command_line.native_output_held():  # tensorflow-datasets, if it is needed, imports TensorFlow
-        benchmark = benchmarks.load(path, searched.space, dataset)
         make_task = searched_files.read_data(searched, config.data_dir)
 
     command_line.quiet_tensorflow()

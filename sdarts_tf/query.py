@@ -37,8 +37,7 @@ def query(config: QueryConfig) -> list[dict]:
     if path is None:
         raise InputError("--benchmark is needed: name the file of the benchmark of the genotype's space.")
     dataset = config.benchmark_dataset or searched.benchmark_dataset or searched.dataset
-    with command_line.native_output_held():  # TensorFlow, which reads some of the files
-        benchmark = benchmarks.load(path, records[0][1].space, dataset)
+    benchmark = benchmarks.load(path, records[0][1].space, dataset)
     return [{**epoch, **_answer(benchmark, genotype)} for epoch, genotype in records]
 
 

@@ -60,18 +60,24 @@ def check(config: SearchConfig) -> None:
         raise InputError(str(error)) from error
 
 
-def _check_nasbench(config):
-    foreign = sorted({"pc", "pdarts"} & set(ingredients.split(config.method)))
-    if foreign:
+def _of_darts_cells(config):
+    """The ingredients of the method that need the cells of DARTS."""
+    return sorted({"pc", "pdarts"} & set(ingredients.split(config.method)))
+
+
+def _check_other_cells(config):
+    if foreign := _of_darts_cells(config):
         raise InputError(f"--method={config.method}: {foreign[0]!r} needs the cells of DARTS; leave it out.")
+
+
+def _check_nasbench(config):
+    _check_other_cells(config)
     if config.max_skips is not None:
         raise InputError(f"--max_skips={config.max_skips} limits cells of DARTS; leave it away for {config.space}.")
 
 
 def _check_recurrent(config):
-    foreign = sorted({"pc", "pdarts"} & set(ingredients.split(config.method)))
-    if foreign:
-        raise InputError(f"--method={config.method}: {foreign[0]!r} needs the cells of DARTS; leave it out.")
+    _check_other_cells(config)
     for name in ("benchmark", "drop_path", "max_skips"):
         if getattr(config, name):
             raise InputError(
@@ -89,7 +95,7 @@ def _check_target(config):
         target.parse(config.target)
     except ValueError as error:
         raise InputError(str(error)) from error
-    foreign = sorted({"pc", "pdarts"} & set(ingredients.split(config.method)))
+    foreign = _of_darts_cells(config)
     if foreign or config.strategy == "multi_worker" or config.family == "recurrent":
         other = f"--method={config.method}" if foreign else f"--strategy={config.strategy}, --space={config.space}"
         raise InputError(
@@ -201,10 +207,10 @@ def _named(config):
 def _image_task(config, directory):
     """Reads the images; what makes the loop once TensorFlow is there."""
     benchmark = None
-    with command_line.native_output_held():  # tensorflow-datasets and official benchmarks import TensorFlow
+    if config.benchmark:
+        benchmark = benchmarks.load(config.benchmark, config.space, config.benchmark_dataset or config.dataset)
+    with command_line.native_output_held():  # tensorflow-datasets, if it is needed, imports TensorFlow
         source = handover.source(config)
-        if config.benchmark:
-            benchmark = benchmarks.load(config.benchmark, config.space, config.benchmark_dataset or config.dataset)
         examples = source.load("train", config.data_dir, config.max_examples)
 
     def make():

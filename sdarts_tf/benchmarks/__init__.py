@@ -1,7 +1,4 @@
-"""NAS benchmarks: the accuracies that networks of a space reached when they were trained.
-
-Imports TensorFlow only to read the official records of NAS-Bench-101.
-"""
+"""NAS benchmarks: the accuracies that networks of a space reached when they were trained. Imports no TensorFlow."""
 
 import functools
 import pathlib

@@ -31,7 +31,8 @@ def read(path, dataset: str) -> Benchmark:
     rows = _rows(path)
     if not rows or "architecture" not in rows[0]:
         raise InputError(f"{path} is no table of NAS-Bench-201; its first column must be 'architecture'.")
-    known = [name.removesuffix(_TEST) for name in rows[0] if name.endswith(_TEST)]
+    # A row that is longer than the header has a column None.
+    known = [name.removesuffix(_TEST) for name in rows[0] if name and name.endswith(_TEST)]
     if dataset not in known:
         raise InputError(
             f"{path} has no test accuracies of {dataset}; choose --benchmark_dataset from {', '.join(known)}."
@@ -49,15 +50,18 @@ def read(path, dataset: str) -> Benchmark:
 
 def _rows(path):
     text = path.read_text(encoding="utf-8", errors="replace")
-    if path.suffix != ".json":
-        return list(csv.DictReader(text.splitlines()))
+    read, form = (json.loads, "JSON") if path.suffix == ".json" else (_csv_rows, "CSV")
     try:
-        rows = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path} is not JSON ({error}); name a table of NAS-Bench-201.") from error
+        rows = read(text)
+    except (json.JSONDecodeError, csv.Error, RecursionError) as error:
+        raise InputError(f"{path} is not {form} ({error}); name a table of NAS-Bench-201.") from error
     if not (isinstance(rows, list) and all(isinstance(row, dict) for row in rows)):
         raise InputError(f"{path} must hold a list of objects, one for each architecture.")
     return rows
+
+
+def _csv_rows(text):
+    return list(csv.DictReader(text.splitlines()))
 
 
 def _share(percent):
@@ -68,5 +72,7 @@ def _share(percent):
 
 
 def _checked(name):
+    if not isinstance(name, str):
+        raise ValueError(f"the architecture is {name!r}")
     nasbench201_cells.parse(name)
     return name

@@ -78,11 +78,16 @@ def validate(config) -> None:
 
 
 def validate_parts(config) -> None:
-    """Raises InputError unless a batch can be computed in `accumulate_steps` equal parts, each by itself."""
+    """Raises InputError unless what saves memory does: equal parts, each by itself; recomputation without XLA."""
     if config.batch_size is not None and config.batch_size % config.accumulate_steps:
         raise InputError(
             f"--batch_size={config.batch_size} cannot be divided into --accumulate_steps={config.accumulate_steps} "
             f"equal parts; choose a multiple of {config.accumulate_steps}."
+        )
+    if config.recompute and (config.jit_compile or config.strategy == "tpu"):
+        raise InputError(
+            "--recompute saves nothing under XLA, which merges the second computation with the first; leave it away "
+            "with --jit_compile and on TPUs."
         )
     if config.sync_batch_norm and config.accumulate_steps > 1:
         raise InputError(

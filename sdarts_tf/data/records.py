@@ -12,6 +12,7 @@ import os
 import pathlib
 import re
 import sys
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -142,7 +143,7 @@ def _index(path, length, features, image_key, label_key):
 
     decoders, rows = {image_key: tfds.decode.SkipDecoding()}, []
     try:
-        for start, record in _records(path):
+        for start, record in contents(path):
             example = features.deserialize_example_np(record, decoders=decoders)
             image, label = example[image_key], int(example[label_key])
             if not 0 <= label < features[label_key].num_classes:
@@ -155,8 +156,11 @@ def _index(path, length, features, image_key, label_key):
     return np.array(rows, np.int64).reshape(-1, 3)
 
 
-def _records(path):
-    """The first byte and the content of each record of a TFRecord file.
+def contents(path) -> Iterator[tuple[int, bytes]]:
+    """The first byte and the content of each record of a TFRecord file; check sums are not looked at.
+
+    Raises:
+        ValueError: the file ends inside a record.
 
     Source: https://www.tensorflow.org/tutorials/load_data/tfrecord; a record is its length, a check sum of the length,
     its content and a check sum of the content.

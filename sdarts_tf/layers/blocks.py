@@ -198,9 +198,9 @@ class DropPath(Layer):
 
     def call(self, x, rate, seed):
         """Applies it; `rate` is a scalar tensor, at least 0 and below 1, `seed` int32 `[2]`."""
-        keep = 1.0 - tf.cast(rate, x.dtype)
         drawn = draws.of_this_share(self.draw, [tf.shape(x)[0], 1, 1, 1], tf.random.fold_in(seed, self.salt))
-        return x * tf.cast(drawn < tf.cast(keep, drawn.dtype), x.dtype) / keep
+        keep = 1.0 - tf.cast(rate, drawn.dtype)
+        return x * tf.cast(drawn < keep, x.dtype) / tf.cast(keep, x.dtype)
 
 
 class AuxiliaryHead(Layer):

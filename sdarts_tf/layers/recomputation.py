@@ -54,7 +54,8 @@ def recomputed(layer, call, args, kwargs):
         moved.extend(variable for variable, _ in changed)
 
         def backward(upstream, *_):
-            # Waiting for the gradient keeps the second pass from running, and from being merged with, the first.
+            # Waiting for the gradient keeps the second pass from running with the first, and from being merged with it.
+            # XLA merges them all the same.
             with tf.control_dependencies([upstream]):
                 again = [tf.identity(tensor) for tensor in tensors]
             with tf.GradientTape(watch_accessed_variables=False) as tape:

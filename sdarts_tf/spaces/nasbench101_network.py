@@ -70,8 +70,8 @@ class ModuleCell(Layer):
 class Network(keras.Model):
     """Stem, modules in three stacks between which maps are halved and channels doubled, classifier.
 
-    Called as `SearchSpace.build_network` says. With 128 channels and 9 cells it is the network of NAS-Bench-101, but
-    for the pace of its running statistics, which is this package's.
+    Called as `SearchSpace.build_network` says. With 128 channels and 9 cells it has the layers of NAS-Bench-101's
+    network; initial weights, the pace of running statistics and drop path are this package's.
 
     Args:
         module: of all cells.

@@ -10,6 +10,7 @@ import tensorflow as tf
 from sdarts_tf.errors import InputError
 from sdarts_tf.layers.base import Layer
 from sdarts_tf.layers.blocks import Classifier, ConvBatchNormRelu, ReluConvBatchNorm
+from sdarts_tf.layers.operations import weighed
 from sdarts_tf.spaces import nasbench1shot1_cells as cells_of
 from sdarts_tf.spaces.base import ImageSpace
 from sdarts_tf.spaces.darts_network import reduction_cells
@@ -21,7 +22,7 @@ _KERNEL_SIZES = (3, 1)  # of the candidates after the maximum pool
 
 def _weighted_sum(shares, maps):
     """Of as many maps as there are shares `[n]`. A share may be 0, where what a ReLU makes of it has no slope."""
-    return tf.add_n([tf.cast(share, x.dtype) * x for share, x in zip(tf.unstack(shares), maps, strict=True)])
+    return tf.add_n([weighed(x, share) for share, x in zip(tf.unstack(shares), maps, strict=True)])
 
 
 class ChoiceBlock(Layer):
@@ -77,9 +78,9 @@ class SearchCell(Layer):
                 read = self._read(block, [projected[block - 1], *states], mixture)
                 candidates = self.blocks[block - 1](read, training=training)
             states.append(_weighted_sum(operations[block - 1], candidates))
-        direct_share, *shares = tf.unstack(tf.cast(mixture[OUTPUTS][0], direct.dtype))
-        side_by_side = [share * state for share, state in zip(shares, states, strict=True)]
-        return direct_share * direct + tf.concat(side_by_side, axis=-1)
+        direct_share, *shares = tf.unstack(mixture[OUTPUTS][0])
+        side_by_side = [weighed(state, share) for share, state in zip(shares, states, strict=True)]
+        return weighed(direct, direct_share) + tf.concat(side_by_side, axis=-1)
 
     def prepare(self, x, training=False):
         """What no mixture changes: the projections for the blocks, the first block, the projection for the output."""
@@ -119,8 +120,8 @@ class Supernet(keras.Model):
         self.built = True
 
     def call(self, images, mixture, training=False, seed=None, prepared=None):
-        prepared = self.prepare(images, training) if prepared is None else prepared
-        x = self.cells[0](None, mixture, training=training, prepared=prepared)
+        x = self.stem(images, training=training) if prepared is None else None
+        x = self.cells[0](x, mixture, training=training, prepared=prepared)
         for number, cell in enumerate(self.cells[1:], start=1):
             x = cell(self._halved(x) if number in self.halving else x, mixture, training=training)
         return self.classifier(self.postprocess(x, training=training))

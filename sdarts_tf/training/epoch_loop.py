@@ -48,9 +48,12 @@ class StepTotals(tf.Module):
             total.assign(0.0)
 
     def means(self):
-        """Loss and accuracy, averaged over the steps that were not skipped, and the number of non-finite losses."""
+        """Loss and accuracy, averaged over the steps that were not skipped, and the number of non-finite losses.
+
+        Where all steps were skipped, loss and accuracy are NaN.
+        """
         sums = {name: float(total.numpy()) for name, total in self.sums.items()}
-        steps = max(sums["steps"], 1.0)
+        steps = sums["steps"] or math.nan
         return sums["loss"] / steps, sums["accuracy"] / steps, int(sums["non_finite"])
 
 
@@ -249,10 +252,10 @@ class EpochLoop(abc.ABC):
     def _finish_epoch(self, epoch, progress):
         """Evaluates, records and saves."""
         if not (math.isfinite(self.totals.means()[0]) and self._state_is_finite()):
-            raise Diverged(
-                f"The training loss of epoch {epoch + 1} is not finite; start another run with a lower "
-                "--learning_rate or a larger --batch_size."
-            )
+            remedy = "a lower --learning_rate or a larger --batch_size"
+            if not float(self.totals.sums["steps"].numpy()):
+                remedy = "--precision=bfloat16, as every step overflowed float16"
+            raise Diverged(f"The training loss of epoch {epoch + 1} is not finite; start another run with {remedy}.")
         record = {**self._record(epoch), "non_finite_losses": self.totals.means()[2]}
         if "skipped" in self.totals.sums:
             record["skipped_steps"] = int(self.totals.sums["skipped"].numpy())

@@ -82,7 +82,8 @@ class Objective:
         drop_rate: probability of dropping a mixed edge in training, a scalar tensor; None drops none.
         prepared: what the supernet prepared for this batch, if that is known; see `repeated`.
         precision: of the maps; default float32. Losses and gradients are float32, and not scaled, whatever it is.
-        parts: each replica's share of the batch is computed in so many parts, one after the other.
+        parts: gradients of a replica's share of the batch are computed in so many parts, one after the other. Hessians
+            take their batches whole, and so does what has no gradient.
     """
 
     supernet: keras.Model
@@ -206,13 +207,10 @@ class Objective:
             Shaped like `at`.
         """
 
-        def on_replica(images, labels, prepared=None):
-            def loss(at):
-                return self._loss_and_correct(images, labels, prepared=prepared, **arguments(at))[0]
+        def on_replica(images, labels):
+            return hessian_product(lambda at: self._loss_and_correct(images, labels, **arguments(at))[0], at, direction)
 
-            return hessian_product(loss, at, direction)
-
-        return mean_over_replicas(on_replica, self.batch if self.prepared is None else (*self.batch, self.prepared))
+        return mean_over_replicas(on_replica, self.batch)
 
     def _loss_and_correct(self, images, labels, mixture, weights=None, prepared=None):
         logits = self.logits(images, mixture, weights, prepared)

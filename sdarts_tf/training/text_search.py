@@ -97,7 +97,7 @@ class TextTask:
         return {"valid_loss": loss, "valid_accuracy": accuracy, "valid_perplexity": math.exp(loss)}
 
     def fixed_batches(self, batch_size, count):
-        """Windows of the usual length that begin anywhere in the validation text; every one starts from zero."""
+        """Windows of the usual length, chosen at random from the validation text; every one starts from zero."""
         rows = text.parallel(self._corpus.valid, batch_size, "The validation text")
         return text.fixed_windows(rows, self.config.bptt, count)
 

@@ -116,18 +116,39 @@ def test_a_cell_of_the_derived_network():
 
 @pytest.mark.parametrize("name", nasbench1shot1_cells.TABLES)
 def test_every_cell_is_found_in_its_space(name):
-    """Drawn cells fit the space; a module with one edge more or less does not."""
+    """Drawn cells fit the space."""
     space, random = spaces.get(name), np.random.RandomState(0)
     for _ in range(50):
         genotype = space.discretize({g: random.rand(*shape) for g, shape in space.alpha_shapes().items()})
-        module = nasbench1shot1_cells.module(genotype).pruned()
-        assert nasbench1shot1_cells.contains(name, module)
-        last = len(module.operations) - 1
-        for u, v in itertools.combinations(range(last + 1), 2):
+        assert nasbench1shot1_cells.contains(name, nasbench1shot1_cells.module(genotype).pruned())
+
+
+@pytest.mark.parametrize("name", ["nasbench1shot1_1", "nasbench1shot1_2"])
+def test_what_differs_in_an_edge_is_in_the_space_if_some_cell_is_the_same(name):
+    """All cells of one operation, and all that come of them when an edge is added or taken away."""
+    table, cells = nasbench1shot1_cells.TABLES[name], {}
+    read = [
+        itertools.combinations(range(block), count) for block, count in zip(table.blocks, table.parents, strict=True)
+    ]
+    for *parents, outputs in itertools.product(
+        *read, itertools.combinations(range(len(table.blocks) + 1), table.output_parents)
+    ):
+        chosen = dict(zip(table.blocks, parents, strict=True))
+        operations = dict.fromkeys(table.blocks, CONV3X3)
+        module = nasbench1shot1_cells.module(nasbench1shot1_cells.genotype_of(name, operations, chosen, outputs))
+        cells[module.hash()] = module.pruned()
+    answers = set()
+    for module in cells.values():
+        for u, v in itertools.combinations(range(len(module.operations)), 2):
             rows = [list(row) for row in module.matrix]
             rows[u][v] ^= 1
-            if v == last:
-                assert not nasbench1shot1_cells.contains(name, Module(tuple(map(tuple, rows)), module.operations))
+            try:
+                changed = Module(tuple(map(tuple, rows)), module.operations).pruned()
+            except InputError:  # nothing is left
+                continue
+            answers.add(nasbench1shot1_cells.contains(name, changed))
+            assert nasbench1shot1_cells.contains(name, changed) == (changed.hash() in cells)
+    assert answers == {True, False}
 
 
 def test_order_of_blocks_decides():
