@@ -7,11 +7,13 @@ import matplotlib.style
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from sdarts_tf.studies.importance import Importance
 from sdarts_tf.studies.plan import Parameter, Plan
 
 _STYLE = {"font.family": "DejaVu Sans", "font.size": 9}
+_MOST_TICKS = 6  # values of which each gets a tick of its own
 _POINTS, _LINE = "#3b7dd8", "#1b3a6b"
 
 
@@ -44,13 +46,15 @@ def _slice(axis, trials, parameter: Parameter, objective):
     if len(heights) > len(groups):
         means = [group.mean() for group in groups.values()]
         spreads = [group.std(ddof=1) if len(group) > 1 else 0 for group in groups.values()]
-        axis.errorbar(
-            list(groups), means, yerr=spreads, color=_LINE, linewidth=1.2, capsize=2, marker="o", markersize=3
-        )
-    if not numeric:
-        axis.set_xticks(range(len(order)), order)
+        line = "o-" if numeric else "o"
+        axis.errorbar(list(groups), means, yerr=spreads, fmt=line, color=_LINE, linewidth=1.2, capsize=2, markersize=3)
     if parameter.scale == "log":
         axis.set_xscale("log")
+        axis.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
+        axis.xaxis.set_major_formatter("{x:g}")
+        axis.xaxis.set_minor_formatter(NullFormatter())
+    elif not numeric or len(order) <= _MOST_TICKS:
+        axis.set_xticks(order if numeric else range(len(order)), [f"{x:g}" if numeric else str(x) for x in order])
     axis.set_xlabel(parameter.name.replace("_", " "))
     axis.grid(alpha=0.3)
 

@@ -108,7 +108,9 @@ def write(run_dir: pathlib.Path, plan: Plan) -> list[Trial]:
     """
     trials, directory = read(run_dir), RunDirectory(run_dir)
     best = ranked(trials, plan.objective)
-    measured = sorted({name for trial in trials for name in trial.figures} - {plan.objective})
+    # The last epoch's values of schedules are called as the settings are.
+    tuned = {parameter.name for parameter in plan.parameters}
+    measured = sorted({name for trial in trials for name in trial.figures} - {plan.objective} - tuned)
     shown = [plan.objective, *(name for name in _ALSO_SHOWN if name in measured)]
     directory.write("trials.md", tables.markdown(table(trials, plan, shown)))
     directory.write("trials.csv", tables.comma_separated(table(trials, plan, [plan.objective, *measured])))
