@@ -15,6 +15,7 @@ from sdarts_tf.layers.operations import weighed
 from sdarts_tf.search import check, search
 from sdarts_tf.training import search_step
 from sdarts_tf.training.epoch_loop import StepTotals
+from sdarts_tf.training.objective import Objective
 from sdarts_tf.training.optimizers import SGD
 from sdarts_tf.training.precision import Precision
 from sdarts_tf.training.replicas import per_replica
@@ -47,19 +48,20 @@ def copy(source, target):
         new.assign(old)
 
 
-@pytest.mark.parametrize(
-    ("precision", "digits", "space"),
-    [
-        pytest.param("bfloat16", 8, "s2", marks=pytest.mark.slow),
-        pytest.param("float16", 11, "s2", marks=pytest.mark.slow),
-        ("bfloat16", 8, "nasbench201"),
-        ("float16", 11, "nasbench201"),
-    ],
-)
-def test_half_precision_rounds_maps_and_nothing_else(precision, digits, space):
-    """The loss differs from float32's by some roundings of `digits` bits; all that is kept is float32."""
-    exact, half = build("float32", space=space), build(precision, space=space)
+@pytest.mark.parametrize(("precision", "digits"), [("bfloat16", 8), ("float16", 11)])
+def test_half_precision_rounds_maps_and_nothing_else(precision, digits, monkeypatch):
+    """Losses and gradients differ from float32's by some roundings of `digits` bits; all that is kept is float32."""
+    # At the rectifier's kink a gradient jumps: float32's own moves by 5 to 10 % when its images change by 2^-11.
+    monkeypatch.setattr(tf.nn, "relu", tf.nn.softplus)
+    exact, half = build("float32"), build(precision)
     copy(exact, half)
+    if half.precision.scaled:
+        half.precision.factor.assign(2.0**10)
+    gradients = []
+    for step in (exact, half):
+        objective = Objective(step.supernet, batch(1), training=True, precision=step.precision)
+        gradients.append(tf.function(objective.loss_and_gradient)(exact.architecture.mixture())[1]["cell"])
+    assert tf.norm(gradients[1] - gradients[0]) < 32 * 2.0**-digits * tf.norm(gradients[0])
     expected, figures = (tf.function(step)(batch(0), batch(1), RATE, EPSILON, SEED) for step in (exact, half))
     for name in ("loss", "validation_loss"):
         difference = abs(float(figures[name]) / float(expected[name]) - 1)
@@ -69,9 +71,6 @@ def test_half_precision_rounds_maps_and_nothing_else(precision, digits, space):
     variables = [*half.supernet.variables, *half.architecture.alpha.values(), *half.weight_optimizer.velocities]
     assert {tf.as_dtype(variable.dtype) for variable in variables} == {tf.float32}
     assert {figures[name].dtype for name in ("loss", "validation_loss", "gradient_norm")} == {tf.float32}
-    # Adam's first step is one step size, wherever the gradient's sign is that of float32.
-    for ours, theirs in zip(half.architecture.alpha.values(), exact.architecture.alpha.values(), strict=True):
-        assert np.mean(np.abs(ours - theirs) < 1e-5) > 0.9
 
 
 def test_the_loss_sees_a_change_of_the_mixture_that_half_precision_cannot_hold():
