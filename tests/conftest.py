@@ -6,6 +6,7 @@ import pathlib
 import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+LOGICAL_DEVICES = "SDARTS_TEST_LOGICAL_DEVICES"  # a test that wants more than two starts itself again with these
 
 
 def pytest_addoption(parser):
@@ -57,7 +58,8 @@ def pytest_configure(config):
     import tensorflow as tf
 
     cpu = tf.config.list_physical_devices("CPU")[0]
-    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+    count = int(os.environ.get(LOGICAL_DEVICES, "2"))
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * count)
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,9 @@
 """What every method must do on every space."""
 
+import os
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -103,6 +107,15 @@ def test_two_replicas_equal_one(space, method, tiny, two_replicas):
     for ours, one in zip(together.supernet.variables, alone.supernet.variables, strict=True):
         np.testing.assert_allclose(ours.numpy(), one.numpy(), atol=1e-5)
         np.testing.assert_array_equal(*(copy.numpy() for copy in two_replicas.experimental_local_results(ours.value)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["rs", "adv"])
+def test_four_replicas_equal_one(method):
+    """The test of two, in a process with four devices, each of which sees one image of a batch."""
+    test = f"{__file__}::test_two_replicas_equal_one[s2-{method}]"
+    environment = os.environ | {"SDARTS_TEST_LOGICAL_DEVICES": "4"}
+    subprocess.run([sys.executable, "-m", "pytest", "-q", test], env=environment, check=True)
 
 
 def test_without_synchronization_statistics_are_the_mean_and_equal_everywhere(tiny, two_replicas):
