@@ -12,7 +12,7 @@ METHODS = [a + b for a in PERTURBATIONS for b in ("", "+second_order", "+pc")] +
 SUBJECTS = [(s, m) for s in spaces.IMAGE_NAMES for m in METHODS if s[:3] != "nas" or "pc" not in m.split("+")]
 # Those of NAS-Bench-1Shot1 differ in their tables only.
 SLOW_SPACES = ("nasbench1shot1_1", "nasbench1shot1_3")
-# One space of each family sees every method, the others only what has most in it.
+# One space of each family sees every method, the others the one that has most in it but second order, which is slow to trace.
 QUICK_WITH_ALL_METHODS = ("s2", "nasbench201")
 # Two replicas are slow to trace; partial channels are tried where edges differ, with two ingredients.
 QUICK_ON_TWO_REPLICAS = [("s2", method) for method in ("rs", "adv")]
@@ -35,11 +35,11 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.slow)
 
 
-def _is_slow(on_two_replicas, space, method="adv+second_order", perturbation="adv", **_):
+def _is_slow(on_two_replicas, space, method="adv", perturbation="adv", **_):
     if "pc" in method.split("+"):
         quick = (space, method.count("+")) in QUICK_WITH_PARTIAL_CHANNELS
     else:
-        quick = space in QUICK_WITH_ALL_METHODS or (method, perturbation) == ("adv+second_order", "adv")
+        quick = space in QUICK_WITH_ALL_METHODS or (method, perturbation) == ("adv", "adv")
     return not quick or space in SLOW_SPACES or (on_two_replicas and (space, method) not in QUICK_ON_TWO_REPLICAS)
 
 
