@@ -1,9 +1,9 @@
 """Latencies on the user's device, measured in a process of its own and kept.
 
-On a CPU it is the latency of one thread, and the time that this thread works, not the time that passes: so the figures
-do not depend on what else the machine does, and what the operations of a network take adds up. A search gives
-TensorFlow other threads, so the process that measures is another one. Answers are kept in the user's cache, by what was
-asked and by the device.
+On a CPU it is the latency of one thread, and the time that this thread works, not the time that passes: so it does not
+count when other programs have the core, though it does count that they use the caches; and what the operations of a
+network take adds up. A search gives TensorFlow other threads, so the process that measures is another one. Answers are
+kept in the user's cache, by what was asked and by the device.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ from sdarts_tf.layers import operations
 from sdarts_tf.spaces import plugins
 
 _REPEATED = 10  # times that an operation is applied in one run
-_RUNS = 30
+_ROUNDS, _RUNS, _PAUSE = 10, 20, 0.1  # the last in seconds, between two rounds
 _MAIN = "from sdarts_tf.analysis import latency; latency.answer()"
 
 
@@ -113,14 +113,20 @@ def operation_milliseconds(operation: str, channels: int, height: int, width: in
 
 
 def _seconds(function, *args):
-    """Median of one call, after one that traces and one that finds memory."""
+    """Of one call: the least of the medians of several rounds. Whatever else the machine does can only add, in bursts."""
     clock = time.perf_counter if tf.config.list_physical_devices("GPU") else time.process_time
-    times = []
-    for _ in range(2 + _RUNS):
-        began = clock()
+    for _ in range(2):  # the first call traces, the second finds memory
         function(*args).numpy()
-        times.append(clock() - began)
-    return statistics.median(times[2:])
+    medians = []
+    for _ in range(_ROUNDS):
+        times = []
+        for _ in range(_RUNS):
+            began = clock()
+            function(*args).numpy()
+            times.append(clock() - began)
+        medians.append(statistics.median(times))
+        time.sleep(_PAUSE)
+    return min(medians)
 
 
 def _network_seconds(genotype, request):

@@ -2,17 +2,19 @@
 
 import dataclasses
 import json
+import re
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from sdarts_tf import spaces
-from sdarts_tf.analysis import cost_model, latency
+from sdarts_tf.analysis import cost_model, cost_target, latency
 from sdarts_tf.analysis.cost_model import CostModel, Size
 from sdarts_tf.analysis.cost_places import candidates, places
 from sdarts_tf.analysis.cost_target import CostTarget
 from sdarts_tf.config import SearchConfig
+from sdarts_tf.data import own
 from sdarts_tf.errors import InputError
 from sdarts_tf.methods import target
 from sdarts_tf.search import check
@@ -136,6 +138,21 @@ def test_the_genotype_hits_the_target_by_the_least_tilt(value):
     assert figures["cost"] == value
     plain = spaces.get("s2").discretize(mixture).count("sep_conv_3x3") + 2
     assert np.sign(figures["cost_tilt"]) == np.sign(plain - value)
+
+
+def test_a_target_that_no_network_has_is_refused_before_the_search(models):
+    """The parameters of S3's cheapest network, all skip connections, to its most expensive one, all convolutions."""
+    config = SearchConfig(space="s3", target="params:10", target_channels=4, target_cells=3)
+    source = own.measured(
+        "own", dict.fromkeys(("train", "test"), (np.zeros((5, 9, 8, 1), np.uint8), np.arange(5))), "abcde"
+    )
+    space, model = spaces.get("s3"), models["s3", "params"]
+    ends = [
+        model.of(space, space.discretize({group: np.eye(3)[[column] * 14] for group in ("normal", "reduce")}))
+        for column in (1, 2)
+    ]
+    with pytest.raises(InputError, match=re.escape(f"cost {ends[0]:.4g} to {ends[1]:.4g} here; change it")):
+        cost_target.build(config, source)
 
 
 def test_without_a_need_the_genotype_is_the_usual_one():
