@@ -19,6 +19,7 @@ from sdarts_tf.errors import InputError
 from sdarts_tf.methods import target
 from sdarts_tf.search import check
 from sdarts_tf.spaces.base import Architecture
+from sdarts_tf.spaces.tables import EDGES
 from sdarts_tf.training.search_step import build_step
 
 SIZE = Size(channels=4, cells=3, image_shape=(9, 8, 1), num_classes=5)
@@ -141,18 +142,17 @@ def test_the_genotype_hits_the_target_by_the_least_tilt(value):
 
 
 def test_a_target_that_no_network_has_is_refused_before_the_search(models):
-    """The parameters of S3's cheapest network, all skip connections, to its most expensive one, all convolutions."""
+    """From the two cheapest edges of every node with their cheapest operations to the two most expensive ones."""
     config = SearchConfig(space="s3", target="params:10", target_channels=4, target_cells=3)
-    source = own.measured(
-        "own", dict.fromkeys(("train", "test"), (np.zeros((5, 9, 8, 1), np.uint8), np.arange(5))), "abcde"
-    )
-    space, model = spaces.get("s3"), models["s3", "params"]
-    ends = [
-        model.of(space, space.discretize({group: np.eye(3)[[column] * 14] for group in ("normal", "reduce")}))
-        for column in (1, 2)
-    ]
-    with pytest.raises(InputError, match=re.escape(f"cost {ends[0]:.4g} to {ends[1]:.4g} here; change it")):
-        cost_target.build(config, source)
+    parts = dict.fromkeys(("train", "test"), (np.zeros((5, 9, 8, 1), np.uint8), np.arange(5)))
+    cheapest = dearest = models["s3", "params"].fixed
+    for table in models["s3", "params"].tables.values():
+        for node in (2, 3, 4, 5):
+            arriving = table[[row for row, (_, target) in enumerate(EDGES) if target == node], 1:]  # without none
+            cheapest += sorted(arriving.min(axis=1))[0] + sorted(arriving.min(axis=1))[1]
+            dearest += sorted(arriving.max(axis=1))[-1] + sorted(arriving.max(axis=1))[-2]
+    with pytest.raises(InputError, match=re.escape(f"cost {cheapest:.4g} to {dearest:.4g} here; change it")):
+        cost_target.build(config, own.measured("own", parts, "abcde"))
 
 
 def test_without_a_need_the_genotype_is_the_usual_one():
@@ -208,8 +208,9 @@ def test_measured_latencies_are_fitted_to_networks_and_kept(monkeypatch, tmp_pat
     assert CostModel.from_dict(json.loads(json.dumps(model.to_dict()))).to_dict() == model.to_dict()
 
 
-def test_operations_are_measured_alone():
+def test_operations_are_measured_alone(monkeypatch):
     """Nothing for what does nothing; more for more pixels."""
+    monkeypatch.setattr(latency, "_ROUND_SECONDS", 0.0)
     assert latency.operation_milliseconds("skip_connect", 4, 8, 8, 1) == 0
     small, large = (latency.operation_milliseconds("sep_conv_5x5", 8, side, side, 1) for side in (2, 64))
     assert large > small >= 0
