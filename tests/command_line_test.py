@@ -444,7 +444,8 @@ WRONG = {
     "--method=rs+adv": "--method=rs+adv sets the perturbation twice; keep one of rs, adv.",
     "--method=bogus": "--method=bogus has the unknown ingredient 'bogus'; join any of darts, rs, ",
     "--space=bogus": "--space=bogus is unknown; choose from ",
-    "--dataset=bogus": "--dataset=bogus is unknown; choose from digits, cifar10, cifar100, svhn, ",
+    "--dataset=bogus": "--dataset=bogus is unknown; choose from digits, cifar10, cifar100, svhn, imagenet, folder, "
+    "npz:FILE, tfds:NAME[/CONFIG].",
     "--flagfile=bogus": "--flagfile=bogus cannot be read (No such file or directory); name a file of ",
 }
 

@@ -66,6 +66,7 @@ def test_the_network_sees_grey_images_of_their_size(run, data):
     assert np.shape(json.loads(first)["mixture"]["normal"]) == (14, 3)
 
 
+@pytest.mark.slow
 def test_evaluation_loads_the_plugin_of_the_run(run, as_in_a_new_process):
     _, trained = run
     with as_in_a_new_process():

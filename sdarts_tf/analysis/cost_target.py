@@ -11,6 +11,7 @@ from sdarts_tf.analysis import cost_model
 from sdarts_tf.analysis.cost_model import CostModel, Size
 from sdarts_tf.config import SearchConfig
 from sdarts_tf.data.source import Source
+from sdarts_tf.errors import InputError
 from sdarts_tf.genotypes.genotype import Genotype
 from sdarts_tf.methods import target
 from sdarts_tf.spaces.base import ImageSpace, Mixture
@@ -75,6 +76,13 @@ class CostTarget:
             **({"device": self.model.details["device"]} if kind == "latency_ms" else {}),
         }
 
+    def reachable(self) -> tuple[float, float]:
+        """Cost of the cheapest and of the most expensive network that a tilt leads to."""
+        even = {group: np.full(shape, 1 / shape[1]) for group, shape in self.space.alpha_shapes().items()}
+        tilts = (_STRONGEST, -_STRONGEST)
+        cheapest, dearest = (self.model.of(self.space, self._at(tilt, even, None)) for tilt in tilts)
+        return cheapest, dearest
+
     def to_json(self) -> str:
         """The costs, for `costs.json`."""
         return json.dumps(self.model.to_dict(), indent=1) + "\n"
@@ -117,7 +125,7 @@ def build(config: SearchConfig, source: Source, *, plugin=None, known: str | Non
         known: the `costs.json` of a run that goes on.
 
     Raises:
-        InputError: the space is not one whose costs are known.
+        InputError: the space is not one whose costs are known, or no network of the size costs as much or as little.
         RunError: the measurement failed.
     """
     kind, value = target.parse(config.target)
@@ -131,4 +139,11 @@ def build(config: SearchConfig, source: Source, *, plugin=None, known: str | Non
         model = cost_model.measured(space, size, plugin=plugin)
     else:
         model = cost_model.counted(kind, space, size)
-    return CostTarget(model, space, size, value, config.target_weight)
+    steered = CostTarget(model, space, size, value, config.target_weight)
+    cheapest, dearest = steered.reachable()
+    if not cheapest * (1 - _CLOSE) <= value <= dearest * (1 + _CLOSE):
+        raise InputError(
+            f"--target={config.target} is out of reach: networks with {channels} channels and {cells} cells cost "
+            f"{cheapest:.4g} to {dearest:.4g} here; change it, or --target_channels and --target_cells."
+        )
+    return steered

@@ -62,7 +62,7 @@ def of_search(config: SearchConfig, source: Source, count: int) -> Estimate:
     """
     stage_cells = _stage_cells(config)
     cells = min(min(stage_cells), _MOST_CELLS)
-    large = min(config.batch_size, max(_SMALLEST_BATCH, config.batch_size // 4))
+    large = min(config.batch_size, max(_SMALLEST_BATCH, config.batch_size // 2))
     small = max(1, large // 2)
     began = time.perf_counter()
     measured = dataclasses.replace(config, cells=cells)

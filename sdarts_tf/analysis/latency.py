@@ -1,9 +1,9 @@
 """Latencies on the user's device, measured in a process of its own and kept.
 
-On a CPU it is the latency of one thread, and the time that this thread works, not the time that passes: so the figures
-do not depend on what else the machine does, and what the operations of a network take adds up. A search gives
-TensorFlow other threads, so the process that measures is another one. Answers are kept in the user's cache, by what was
-asked and by the device.
+On a CPU it is the latency of one thread, and the time that this thread works, not the time that passes: so it does not
+count when other programs have the core, though it does count that they use the caches; and what the operations of a
+network take adds up. A search gives TensorFlow other threads, so the process that measures is another one. Answers are
+kept in the user's cache, by what was asked and by the device.
 """
 
 import hashlib
@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import tensorflow as tf
 
 from sdarts_tf import spaces
@@ -26,7 +27,7 @@ from sdarts_tf.layers import operations
 from sdarts_tf.spaces import plugins
 
 _REPEATED = 10  # times that an operation is applied in one run
-_RUNS = 30
+_ROUNDS, _RUNS, _ROUND_SECONDS = 10, 20, 1.0  # a round takes at least that long
 _MAIN = "from sdarts_tf.analysis import latency; latency.answer()"
 
 
@@ -84,22 +85,30 @@ def answer() -> None:
     if request["plugin"] is not None:
         plugins.load(request["plugin"])
     shapes = {key(*operation): operation for operation in request["operations"]}
-    found = {name: operation_milliseconds(*operation) for name, operation in shapes.items()}
-    networks = [1000 * _network_seconds(Genotype.from_dict(record), request) for record in request["networks"]]
+    calls = [call for shape in shapes.values() for call in _operation_calls(*shape)]
+    calls += [_network_call(Genotype.from_dict(record), request) for record in request["networks"]]
+    seconds = _seconds(calls)
+    found = {name: _milliseconds(*seconds[2 * n : 2 * n + 2]) for n, name in enumerate(shapes)}
+    networks = [1000 * each for each in seconds[2 * len(shapes) :]]
     print(json.dumps({"operations": found, "networks": networks, "device": cost.describe_device()}))
 
 
 def operation_milliseconds(operation: str, channels: int, height: int, width: int, stride: int) -> float:
-    """Milliseconds of an operation of a derived network on one image: ten of them, without what calling takes.
+    """Milliseconds of an operation of a derived network on one image, measured in this process with its threads.
 
     Args:
         operation: its name.
         channels, height, width: of its input.
         stride: 1 or 2.
     """
+    return _milliseconds(*_seconds(_operation_calls(operation, channels, height, width, stride)))
+
+
+def _operation_calls(operation, channels, height, width, stride):
+    """Functions that apply an operation ten times and once: their difference is free of what calling takes."""
     layers = [operations.build(operation, channels, stride=stride, affine=True) for _ in range(_REPEATED)]
     if isinstance(layers[0], operations.Zero | operations.Identity):
-        return 0.0
+        return [lambda: None] * 2
     # Ten images: of one and the same, a graph would compute a pool only once.
     x = tf.random.stateless_normal([_REPEATED, height, width, channels], (0, 0))
 
@@ -108,29 +117,50 @@ def operation_milliseconds(operation: str, channels: int, height: int, width: in
         images = tf.split(x, _REPEATED)[: len(applied)]
         return tf.add_n([layer(image)[0, 0, 0, 0] for layer, image in zip(applied, images, strict=True)])
 
-    all_seconds, one_seconds = (_seconds(tf.function(run), x, applied) for applied in (layers, layers[:1]))
-    return max(0.0, 1000 * (all_seconds - one_seconds) / (_REPEATED - 1))
+    return [_call(tf.function(run), x, applied) for applied in (layers, layers[:1])]
 
 
-def _seconds(function, *args):
-    """Median of one call, after one that traces and one that finds memory."""
-    clock = time.perf_counter if tf.config.list_physical_devices("GPU") else time.process_time
-    times = []
-    for _ in range(2 + _RUNS):
-        began = clock()
-        function(*args).numpy()
-        times.append(clock() - began)
-    return statistics.median(times[2:])
+def _milliseconds(ten, one):
+    return max(0.0, 1000 * (ten - one) / (_REPEATED - 1))
 
 
-def _network_seconds(genotype, request):
+def _network_call(genotype, request):
     height, width, channels = request["image_shape"]
     options = {"image_channels": channels}
     if min(height, width) >= 128:
         options["large_images"] = True
     space = spaces.get(request["space"])
     network = space.build_network(genotype, request["num_classes"], request["channels"], request["cells"], **options)
-    return _seconds(tf.function(network), tf.random.stateless_normal([1, height, width, channels], (0, 0)))
+    return _call(tf.function(network), tf.random.stateless_normal([1, height, width, channels], (0, 0)))
+
+
+def _call(function, *args):
+    return lambda: function(*args).numpy()  # waits for the device
+
+
+def _seconds(calls):
+    """Of each call: the least of its medians in several rounds, all calls in turn.
+
+    Whatever else the machine does can only add, often for seconds: so the rounds of a call lie apart.
+    """
+    clock = time.perf_counter if tf.config.list_physical_devices("GPU") else time.process_time
+    for call in [*calls, *calls]:  # the first time traces, the second finds memory
+        call()
+    medians = []
+    for _ in range(_ROUNDS):
+        began = time.monotonic()
+        medians.append([_median(call, clock) for call in calls])
+        time.sleep(max(0.0, _ROUND_SECONDS - (time.monotonic() - began)))
+    return np.min(medians, axis=0).tolist()
+
+
+def _median(call, clock):
+    times = []
+    for _ in range(_RUNS):
+        began = clock()
+        call()
+        times.append(clock() - began)
+    return statistics.median(times)
 
 
 def _cache(request, plugin):

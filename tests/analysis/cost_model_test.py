@@ -2,21 +2,24 @@
 
 import dataclasses
 import json
+import re
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from sdarts_tf import spaces
-from sdarts_tf.analysis import cost_model, latency
+from sdarts_tf.analysis import cost_model, cost_target, latency
 from sdarts_tf.analysis.cost_model import CostModel, Size
 from sdarts_tf.analysis.cost_places import candidates, places
 from sdarts_tf.analysis.cost_target import CostTarget
 from sdarts_tf.config import SearchConfig
+from sdarts_tf.data import own
 from sdarts_tf.errors import InputError
 from sdarts_tf.methods import target
 from sdarts_tf.search import check
 from sdarts_tf.spaces.base import Architecture
+from sdarts_tf.spaces.tables import EDGES
 from sdarts_tf.training.search_step import build_step
 
 SIZE = Size(channels=4, cells=3, image_shape=(9, 8, 1), num_classes=5)
@@ -65,13 +68,13 @@ def test_the_expected_cost_is_the_mean_over_drawn_networks(models):
     space, model, random = spaces.get("s3"), models["s3", "params"], np.random.RandomState(0)
     mixture = random_mixture(space, 5)
     costs = []
-    for _ in range(3000):
+    for _ in range(1500):
         drawn = {group: np.zeros_like(shares) for group, shares in mixture.items()}
         for group, shares in mixture.items():
             for row, share in enumerate(shares):
                 drawn[group][row, random.choice(3, p=share * [0, 1, 1] / share[1:].sum())] = random.uniform(0.5, 1)
         costs.append(model.of(space, space.discretize(drawn)))
-    assert float(model.expected(space, tensors(mixture))) == pytest.approx(np.mean(costs), rel=0.01)
+    assert float(model.expected(space, tensors(mixture))) == pytest.approx(np.mean(costs), rel=0.015)
 
 
 def test_places_of_a_network():
@@ -138,6 +141,20 @@ def test_the_genotype_hits_the_target_by_the_least_tilt(value):
     assert np.sign(figures["cost_tilt"]) == np.sign(plain - value)
 
 
+def test_a_target_that_no_network_has_is_refused_before_the_search(models):
+    """From the two cheapest edges of every node with their cheapest operations to the two most expensive ones."""
+    config = SearchConfig(space="s3", target="params:10", target_channels=4, target_cells=3)
+    parts = dict.fromkeys(("train", "test"), (np.zeros((5, 9, 8, 1), np.uint8), np.arange(5)))
+    cheapest = dearest = models["s3", "params"].fixed
+    for table in models["s3", "params"].tables.values():
+        for node in (2, 3, 4, 5):
+            arriving = table[[row for row, (_, target) in enumerate(EDGES) if target == node], 1:]  # without none
+            cheapest += sorted(arriving.min(axis=1))[0] + sorted(arriving.min(axis=1))[1]
+            dearest += sorted(arriving.max(axis=1))[-1] + sorted(arriving.max(axis=1))[-2]
+    with pytest.raises(InputError, match=re.escape(f"cost {cheapest:.4g} to {dearest:.4g} here; change it")):
+        cost_target.build(config, own.measured("own", parts, "abcde"))
+
+
 def test_without_a_need_the_genotype_is_the_usual_one():
     space, mixture = spaces.get("s2"), random_mixture(spaces.get("s2"), 8)
     usual = space.discretize(mixture)
@@ -145,10 +162,9 @@ def test_without_a_need_the_genotype_is_the_usual_one():
     assert steered.genotype(mixture) == usual and steered.figures(mixture)["cost_tilt"] == 0
 
 
-@pytest.mark.parametrize(("value", "sign"), [(3.0, -1), (17.0, 1)])
-def test_a_step_moves_alpha_towards_the_target(value, sign):
+def test_a_step_moves_alpha_towards_the_target():
     """With a weight that outweighs the loss, each step of alpha goes the way of the cost."""
-    steered = linear_target(value, weight=1e6)
+    steered = linear_target(3.0, weight=1e6)
     config = SearchConfig(space="s2", method="darts", channels=2, cells=3)
     step = build_step(config, num_classes=3, penalty=steered.penalty)
     assert isinstance(step.architecture, Architecture)
@@ -160,7 +176,7 @@ def test_a_step_moves_alpha_towards_the_target(value, sign):
         tf.constant(0.1),
     )
     after = float(steered.model.expected(steered.space, step.architecture.mixture()))
-    assert (after - before) * sign > 0.2
+    assert before - after > 0.2
 
 
 # Latency.
@@ -192,8 +208,9 @@ def test_measured_latencies_are_fitted_to_networks_and_kept(monkeypatch, tmp_pat
     assert CostModel.from_dict(json.loads(json.dumps(model.to_dict()))).to_dict() == model.to_dict()
 
 
-def test_operations_are_measured_alone():
+def test_operations_are_measured_alone(monkeypatch):
     """Nothing for what does nothing; more for more pixels."""
+    monkeypatch.setattr(latency, "_ROUND_SECONDS", 0.0)
     assert latency.operation_milliseconds("skip_connect", 4, 8, 8, 1) == 0
     small, large = (latency.operation_milliseconds("sep_conv_5x5", 8, side, side, 1) for side in (2, 64))
     assert large > small >= 0

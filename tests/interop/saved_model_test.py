@@ -89,7 +89,7 @@ def test_photos_are_cut_out_as_in_evaluation(tmp_path):
     """Also the files that an export is compared on: as they lie on disk, of other sizes than the network's."""
     pixels = np.random.RandomState(0).randint(0, 256, (9, 14, 3))
     (tmp_path / "a.png").write_bytes(encoded(pixels))
-    photos = dataclasses.replace(SMALL, name="folder")
+    photos = dataclasses.replace(SMALL, name="folder", photos=True)
     examples = FileExamples(np.array([str(tmp_path / "a.png")]), np.zeros(1, np.int32), image_size=4)
     sample = Sample.of(lambda x: x[:, 0, 0], photos, examples)
     expected = decoding.center(tf.constant(pixels, tf.uint8), 4)[tf.newaxis]

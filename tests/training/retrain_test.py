@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -13,7 +14,7 @@ from PIL import Image
 from sdarts_tf import command_line, spaces
 from sdarts_tf import config as configuration
 from sdarts_tf.config import EvaluateConfig, RetrainConfig, SearchConfig
-from sdarts_tf.data import sources
+from sdarts_tf.data import pictures, sources
 from sdarts_tf.errors import InputError, RunError
 from sdarts_tf.evaluate import evaluate
 from sdarts_tf.genotypes import published
@@ -156,12 +157,14 @@ def test_photos_of_three_classes(tmp_path):
     ):
         retrain(resumed)
     (tmp_path / "train" / "d").mkdir()
-    with pytest.raises(InputError, match="has other classes than the run began with"):
+    shutil.copy(tmp_path / "train" / "a" / "1.jpg", tmp_path / "train" / "d")
+    with pytest.raises(InputError, match="has other data than the run began with"):
         retrain(resumed)
 
 
-def test_a_broken_photo_is_named_and_a_run_goes_on_once_it_is_mended(tmp_path):
-    """Wherever it stops, it ends as if it had not."""
+def test_a_broken_photo_is_named_and_a_run_goes_on_once_it_is_mended(tmp_path, monkeypatch):
+    """Before the run among the photos that are looked at, else where it stops; it ends as if it had not."""
+    monkeypatch.setattr(pictures, "SAMPLE", 1)
     noise = np.random.RandomState(0)
     for place in ("train/a", "train/b", "val/a", "val/b"):
         (tmp_path / place).mkdir(parents=True)
@@ -174,6 +177,10 @@ def test_a_broken_photo_is_named_and_a_run_goes_on_once_it_is_mended(tmp_path):
     content = path.read_bytes()
     path.write_bytes(content[:200])
     config = dataclasses.replace(whole, run_dir=str(tmp_path / "broken"), checkpoint_seconds=0.0)
+    with monkeypatch.context() as all_are_looked_at, pytest.raises(InputError, match=f"^{path} cannot be decoded"):
+        all_are_looked_at.setattr(pictures, "SAMPLE", 1000)
+        retrain(config)
+    assert not (tmp_path / "broken").exists()
     with pytest.raises(RunError, match=f"^{path} cannot be decoded"):
         retrain(config)
     path.write_bytes(content)
@@ -203,7 +210,7 @@ def test_a_folder_without_a_genotype(tmp_path):
         ({"genotype": "penn_pgd"}, "--dataset=digits is not for the space recurrent; choose from ptb, text"),
         ({"dataset": "mnist"}, "--dataset=mnist is unknown; choose from digits, .*, imagenet, folder"),
         ({"dataset": "folder"}, "--data_dir is missing; name the folder that holds train/<class>/<image>"),
-        ({"image_size": 16}, "--image_size=16 is for imagenet and folder"),
+        ({"image_size": 16}, "--image_size=16 is for photos in files"),
         ({"batch_size": 101}, "--batch_size=101 is not between 1 and the 100 images for training"),
         ({"valid_share": 0.9, "max_examples": 4}, "--valid_share=0.9 of 4 images leaves nothing to train on"),
         ({"auxiliary": True}, "--auxiliary needs images of more than 8 pixels"),
