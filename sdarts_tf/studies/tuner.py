@@ -79,7 +79,7 @@ class RunTuner(BaseTuner):
             raise error.__cause__ or error from None
         except grpc.RpcError as error:
             raise RunError(
-                f"The chief of the tune in {self._folder} does not answer; start it again with --resume, then its workers."
+                f"The chief of the tune in {self._folder} does not answer; start it with --resume, then its workers."
             ) from error
 
     def pre_create_trial(self):

@@ -251,7 +251,7 @@ def test_more_trials_may_be_asked_for_and_nothing_else(study, pretend):
 def test_importance_finds_what_matters(study, pretend):
     """The objective depends on epsilon alone; also TensorBoard's HParams and the pictures are there."""
     tuned = {"epsilon": {"from": 0.0, "to": 1.0}, "channels": [4, 8], "method": ["rs", "adv"]}
-    config = study(oracle="random", trials=25, tune=tuned)
+    config = study(oracle="random", trials=40, tune=tuned)
     trials = tune(config, pretend(parabola)).trials
     planned = plan.read(pathlib.Path(config.file).read_text(), {})
     found = importance(trials, planned)
@@ -261,4 +261,4 @@ def test_importance_finds_what_matters(study, pretend):
     assert importance(trials[:9], planned) is None
     for name in ("slices.png", "importance.png"):
         assert (tune_dir(config) / name).read_bytes().startswith(b"\x89PNG")
-    assert len(list((tune_dir(config) / "events").glob("*/events*"))) == 25
+    assert len(list((tune_dir(config) / "events").glob("*/events*"))) == 40
