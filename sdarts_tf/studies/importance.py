@@ -61,7 +61,9 @@ def importance(trials: Sequence, plan: Plan) -> Importance | None:
     joined = np.concatenate(rises, axis=1)
     unexplained = np.mean((predictions - outputs) ** 2)
     score = 1 - unexplained / np.var(outputs) if np.var(outputs) else 0.0
-    return Importance(tuple(names), tuple(joined.mean(axis=1)), tuple(joined.std(axis=1)), float(score))
+    return Importance(
+        tuple(names), tuple(joined.mean(axis=1).tolist()), tuple(joined.std(axis=1).tolist()), float(score)
+    )
 
 
 def _codes(values):

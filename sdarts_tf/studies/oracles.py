@@ -27,6 +27,8 @@ class _Kept:
         known = {*self._retry_queue, *self.end_order}
         self._retry_queue += sorted(set(self.trials) - known)
         self.start_order += sorted(set(self.trials) - set(self.start_order))
+        for number in self._retry_queue:  # what they reported before the kill they will report again
+            self.trials[number].metrics = type(self.trials[number].metrics)()
 
 
 def _write(path, state):

@@ -5,11 +5,12 @@ import pathlib
 import time
 from collections.abc import Callable
 
+import grpc
 import keras_tuner
 from keras_tuner.engine.base_tuner import BaseTuner
 
 from sdarts_tf.config import RetrainConfig, SearchConfig
-from sdarts_tf.errors import Diverged, InputError
+from sdarts_tf.errors import Diverged, InputError, RunError
 from sdarts_tf.studies import figures, jobs
 from sdarts_tf.studies.jobs import Job
 from sdarts_tf.training.run_directory import RunDirectory
@@ -70,12 +71,16 @@ class RunTuner(BaseTuner):
 
         Raises:
             Interrupted: after SIGINT or SIGTERM, once the trial has saved its state.
-            RunError: a trial failed for another reason than its settings.
+            RunError: a trial failed for another reason than its settings, or the chief does not answer.
         """
         try:
             super().search(verbose=0)
         except keras_tuner.errors.FatalError as error:
             raise error.__cause__ or error from None
+        except grpc.RpcError as error:
+            raise RunError(
+                f"The chief of the tune in {self._folder} does not answer; start it with --resume, then its workers."
+            ) from error
 
     def pre_create_trial(self):
         """Waits a little where the oracle had nothing to do for us, which keras-tuner does not."""
