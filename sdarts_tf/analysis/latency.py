@@ -27,6 +27,7 @@ from sdarts_tf.spaces import plugins
 
 _REPEATED = 10  # times that an operation is applied in one run
 _RUNS = 30
+_VERSION = 2  # of how it is measured: tables of other versions are not used again
 _MAIN = "from sdarts_tf.analysis import latency; latency.answer()"
 
 
@@ -61,7 +62,9 @@ def measure(request: dict, *, plugin=None, fresh: bool = False) -> dict:
         return json.loads(path.read_text(encoding="utf-8"))
     question = json.dumps({**request, "plugin": plugin})
     command = [sys.executable, "-c", _MAIN]
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    # A sweep gives each search a share of the threads; what is measured must not depend on it.
+    environment = {name: value for name, value in os.environ.items() if name not in cost.THREADS}
+    environment |= {"TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     done = subprocess.run(command, input=question, capture_output=True, text=True, env=environment)
     try:
         answer = json.loads(done.stdout.splitlines()[-1])
@@ -102,14 +105,17 @@ def operation_milliseconds(operation: str, channels: int, height: int, width: in
         return 0.0
     # Ten images: of one and the same, a graph would compute a pool only once.
     x = tf.random.stateless_normal([_REPEATED, height, width, channels], (0, 0))
-
-    def run(x, applied):
-        # A number of each result, so that none is left out.
-        images = tf.split(x, _REPEATED)[: len(applied)]
-        return tf.add_n([layer(image)[0, 0, 0, 0] for layer, image in zip(applied, images, strict=True)])
-
-    all_seconds, one_seconds = (_seconds(tf.function(run), x, applied) for applied in (layers, layers[:1]))
+    all_seconds, one_seconds = (_seconds(tf.function(_applied), x, some) for some in (layers, layers[:1]))
     return max(0.0, 1000 * (all_seconds - one_seconds) / (_REPEATED - 1))
+
+
+def _applied(x, layers):
+    """Each layer on an image of its own, one after the other; a number of each result, so that none is left out."""
+    total = tf.constant(0.0)
+    for layer, image in zip(layers, tf.split(x, _REPEATED), strict=False):
+        with tf.control_dependencies([total]):
+            total += layer(tf.identity(image))[0, 0, 0, 0]
+    return total
 
 
 def _seconds(function, *args):
@@ -138,7 +144,7 @@ def _cache(request, plugin):
     root = os.environ.get("SDARTS_TF_CACHE") or pathlib.Path(
         os.environ.get("XDG_CACHE_HOME") or "~/.cache", "sdarts_tf"
     )
-    device = [platform.node(), platform.processor(), os.cpu_count(), tf.__version__]
+    device = [_VERSION, platform.node(), platform.processor(), cost.usable_cores(), tf.__version__]
     device += [str(gpu) for gpu in tf.config.list_physical_devices("GPU")]
     text = None if plugin is None else plugins.read(plugin)
     name = hashlib.sha256(json.dumps([request, device, text], sort_keys=True).encode()).hexdigest()[:24]
