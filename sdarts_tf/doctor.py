@@ -11,7 +11,7 @@ from sdarts_tf.analysis import health
 from sdarts_tf.analysis.health import BROKEN, NOTE, OK, Finding
 from sdarts_tf.config import DoctorConfig
 from sdarts_tf.data import sources
-from sdarts_tf.errors import InputError
+from sdarts_tf.errors import InputError, RunError
 from sdarts_tf.methods import ingredients
 from sdarts_tf.training import handover
 
@@ -70,16 +70,16 @@ def _source(config, add):
     if config.family == "recurrent":
         add(Finding("data", NOTE, "texts are looked at by the search itself"))
         return None
-    if not sources.is_present(config.dataset, config.data_dir):
-        where = f"in --data_dir={config.data_dir}" if config.data_dir else "here"
-        status = BROKEN if config.data_dir else NOTE
-        add(Finding("data", status, f"{config.dataset} is not {where}; a search would download it"))
-        return None
     try:
         with command_line.native_output_held():
+            if not sources.is_present(config.dataset, config.data_dir):
+                where = f"in --data_dir={config.data_dir}" if config.data_dir else "here"
+                status = BROKEN if config.data_dir else NOTE
+                add(Finding("data", status, f"{config.dataset} is not {where}; a search would download it"))
+                return None
             source = handover.source(config)
             add(health.data(source, config.data_dir, config.max_examples))
-    except InputError as error:
+    except (InputError, RunError) as error:
         add(Finding("data", BROKEN, str(error)))
         return None
     return source
@@ -93,15 +93,18 @@ def _estimated(config, source):
 
     count = len(source.load("train", config.data_dir, config.max_examples))
     found = estimate.of_search(config, source, count)
-    measured = f"measured with {found.cells} cells on batches of {found.batches[0]} and {found.batches[1]}"
+    batches = " and ".join(map(str, sorted(set(found.batches))))
+    measured = f"measured with {found.cells} cells on batches of {batches}"
     yield Finding(
         "time",
         OK,
         f"about {_duration(found.seconds)}: {found.steps:,} steps of {found.seconds_per_step:.2f} s, evaluations "
         f"{_duration(found.evaluation_seconds)}, first step after {found.seconds_to_first_step:.0f} s; {measured}",
     )
-    enough = found.peak_bytes < psutil.virtual_memory().available + psutil.Process().memory_info().rss
-    said = f"about {found.peak_bytes / 1e9:.1f} GB of memory, {found.checkpoint_bytes / 1e6:.0f} MB of checkpoints"
+    # How much a GPU has TensorFlow does not say.
+    enough = found.on_gpu or found.peak_bytes < psutil.virtual_memory().available + psutil.Process().memory_info().rss
+    kind = "GPU memory" if found.on_gpu else "memory"
+    said = f"about {found.peak_bytes / 1e9:.1f} GB of {kind}, {found.checkpoint_bytes / 1e6:.0f} MB of checkpoints"
     yield Finding("size", OK if enough else BROKEN, said + ("" if enough else "; give it a smaller --batch_size"))
 
 

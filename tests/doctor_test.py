@@ -5,6 +5,8 @@ import importlib.metadata
 import pathlib
 import re
 import shlex
+import time
+import types
 
 import numpy as np
 import pytest
@@ -12,8 +14,8 @@ import pytest
 from sdarts_tf import command_line, doctor
 from sdarts_tf.analysis import estimate, health
 from sdarts_tf.config import DoctorConfig, SearchConfig
-from sdarts_tf.data import sources
-from sdarts_tf.errors import InputError
+from sdarts_tf.data import prepared, sources
+from sdarts_tf.errors import InputError, RunError
 
 README = (pathlib.Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 TINY = ["--dataset=digits", "--space=s2", "--channels=2", "--cells=3", "--batch_size=16", "--epochs=2"]
@@ -54,9 +56,33 @@ def test_the_estimate_counts_the_steps(examined):
 
 def test_the_line_through_two_measurements():
     assert estimate._extrapolated({4: 1.0, 8: 1.5}, 64) == pytest.approx(8.5)
+    assert estimate._extrapolated({1: 1.5}, 1) == 1.5
     assert estimate._extrapolated({4: 1.0, 8: 0.9}, 64) == 0.9  # noise does not make large batches faster
     config = SearchConfig(method="pdarts")
     assert estimate._stage_cells(config) == [5, 11, 17] and estimate._stage_cells(SearchConfig()) == [8]
+
+
+def test_the_estimate_in_closed_form(monkeypatch):
+    """A step takes 2 s and 0.1 s for each image, memory 100 bytes and 5 for each image and cell; 16 is measured."""
+    memory = iter([100.0])
+    supernet = types.SimpleNamespace(count_params=lambda: 7)
+    monkeypatch.setattr(estimate, "build_step", lambda *a, **k: types.SimpleNamespace(supernet=supernet))
+    monkeypatch.setattr(estimate, "_memory", lambda: next(memory))
+    monkeypatch.setattr(estimate, "_steps", lambda *a: lambda n: (2 + 0.1 * n, 100.0 + 5 * 8 * n, time.perf_counter()))
+    monkeypatch.setattr(estimate, "_evaluation_seconds", lambda *a: 3.0)
+    config = SearchConfig(dataset="digits", batch_size=64, cells=20, epochs=3, train_share=0.25).completed()
+    found = estimate.of_search(config, sources.get("digits"), count=1000)
+    assert (found.batches, found.cells, found.steps) == ((8, 16), 8, 3 * 3)  # 250 // 64
+    assert found.seconds_per_step == pytest.approx((2 + 0.1 * 64) * 20 / 8)
+    assert found.evaluation_seconds == pytest.approx(3 * 12 * 3.0 * 4 * 20 / 8)  # 750 images in 12 batches
+    assert found.peak_bytes == pytest.approx(100 + 5 * 20 * 64 + 2 * 1000 * 8 * 8 * 3)
+
+
+@pytest.mark.parametrize(("batch_size", "parts"), [(1, 1), (6, 6), (64, 1), (64, 16), (64, 32), (96, 3)])
+def test_the_batches_of_an_estimate_can_be_divided(batch_size, parts):
+    small, large = estimate._sizes(batch_size, parts)
+    assert small % parts == large % parts == 0 and parts <= small <= large <= batch_size
+    assert small < large or batch_size == parts
 
 
 def test_two_tensorflows_are_a_clash(monkeypatch):
@@ -85,6 +111,21 @@ def test_broken_data_and_settings(tmp_path):
     with pytest.raises(InputError, match="--space=s9 is unknown"):
         doctor.examine(DoctorConfig(space="s9"))
     assert not sources.is_present("cifar10", str(tmp_path)) and sources.is_present("digits")
+
+
+def test_nothing_is_downloaded(monkeypatch, tmp_path):
+    monkeypatch.setattr(prepared, "_prepare", lambda *args: pytest.fail("downloads"))
+    found = []
+    config = DoctorConfig(dataset="tfds:mnist", data_dir=str(tmp_path)).completed()
+    assert doctor._source(config, found.append) is None
+    assert found[0].status == health.BROKEN and found[0].said.endswith("; a search would download it")
+
+    def fail(config):
+        raise RunError("The download failed; try again.")
+
+    monkeypatch.setattr(doctor.handover, "source", fail)
+    assert doctor._source(DoctorConfig(dataset="digits").completed(), found.append) is None
+    assert (found[1].status, found[1].said) == (health.BROKEN, "The download failed; try again.")
 
 
 def test_something_broken_is_status_1(monkeypatch, capsys):

@@ -79,6 +79,12 @@ def test_the_sheet_lies_where_the_run_was_started(run):
     assert (searched.run_dir / "contact_sheet.png").read_bytes()[1:4] == b"PNG"
 
 
+def test_a_dry_run_in_a_file_is_one_sentence(data, tmp_path):
+    (tmp_path / "run").write_text("")
+    with pytest.raises(InputError, match=r"--run_dir=.*/run cannot be written \(File exists\); name another"):
+        sdarts_tf.search.main(SearchConfig(dataset=data, run_dir=str(tmp_path / "run"), check_data=True, **TINY))
+
+
 def test_the_dry_run_prints_what_is_odd_and_its_status_says_whether_the_data_can_be_used(data, tmp_path, capsys):
     path = data.removeprefix("npz:")
     with np.load(path) as arrays:

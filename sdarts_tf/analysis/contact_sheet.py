@@ -1,4 +1,4 @@
-"""A page of small pictures: what the first steps of a training will see."""
+"""A page of small pictures: training images as a training will see them."""
 
 import io
 
@@ -17,7 +17,7 @@ _INCHES, _DOTS_PER_INCH = 1.1, 100
 
 
 def of_training(config, source: Source, examples: Examples | FileExamples) -> bytes:
-    """The sheet, PNG, of the first 64 images as the settings augment them.
+    """The sheet, PNG, of 64 training images, drawn at random by the seed, as the settings augment them.
 
     Args:
         config: of a search or of a retraining, completed.

@@ -8,6 +8,9 @@ import time
 import keras
 import tensorflow as tf
 
+# Environment variables that tell TensorFlow how many threads one operation has, and how many operations run at once.
+THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+
 
 @dataclasses.dataclass(frozen=True)
 class Parameters:
@@ -96,9 +99,14 @@ def describe_device() -> str:
     if gpus := tf.config.list_logical_devices("GPU"):
         details = tf.config.experimental.get_device_details(tf.config.list_physical_devices("GPU")[0])
         return details.get("device_name", gpus[0].name)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    threads = tf.config.threading.get_intra_op_parallelism_threads() or cores
+    threads = tf.config.threading.get_intra_op_parallelism_threads() or int(os.environ.get(THREADS[0], 0))
+    threads = threads or usable_cores()
     return f"CPU, {threads} thread{'s' * (threads != 1)}"
+
+
+def usable_cores() -> int:
+    """Cores that this process may use, which are fewer than the machine's where it is bound to some."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _size(variables):

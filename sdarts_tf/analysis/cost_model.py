@@ -13,6 +13,7 @@ from sdarts_tf.layers import operations
 from sdarts_tf.spaces.base import ImageSpace, Mixture
 
 _NETWORKS = 8  # whole ones, on which the sum of latencies is calibrated
+_LARGE_ERROR = 0.1  # relative, of one of these
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,6 +73,16 @@ class CostModel:
             kept = np.array(kept_share(space)[group], np.float32)[:, np.newaxis]
             total += tf.reduce_sum(shares * kept * tf.constant(table, tf.float32))
         return total
+
+    @property
+    def doubt(self) -> str | None:
+        """A line that says why a table of latencies is not to be trusted; None where it is."""
+        error = self.details.get("largest_error", 0.0)
+        if self.details.get("factor") == 0:
+            return "--target: the latencies of operations explain nothing of those of whole networks"
+        if error > _LARGE_ERROR:
+            return f"--target: the table misses the latency of a whole network by {error:.0%}, and may do so again"
+        return None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""

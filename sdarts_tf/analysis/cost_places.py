@@ -3,6 +3,7 @@
 import dataclasses
 
 from sdarts_tf.errors import InputError
+from sdarts_tf.methods import target
 from sdarts_tf.spaces.base import SearchSpace
 from sdarts_tf.spaces.darts import DartsSpace
 from sdarts_tf.spaces.darts_network import reduction_cells
@@ -31,6 +32,12 @@ class Place:
     stride: int
 
 
+def check(space: SearchSpace) -> None:
+    """Raises InputError for a space whose costs are not known."""
+    if not isinstance(space, DartsSpace | NasBench201Space):
+        raise InputError(target.unsteered(space.name))
+
+
 def places(space: SearchSpace, channels: int, cells: int, image_shape) -> list[Place]:
     """All edges of a network of the space, each as often as there are cells.
 
@@ -49,17 +56,16 @@ def places(space: SearchSpace, channels: int, cells: int, image_shape) -> list[P
         (42, Place(group='normal', row=0, channels=4, height=8, width=8, stride=1), Place(group='reduce', row=13, \
 channels=16, height=2, width=2, stride=1))
     """
+    check(space)
     height, width, _ = image_shape
     if isinstance(space, DartsSpace):
         return _darts(channels, cells, height, width)
-    if isinstance(space, NasBench201Space):
-        return [
-            Place(CELL, row, channels << stage, _halved(height, stage), _halved(width, stage), 1)
-            for stage in range(STAGES)
-            for _ in range(cells)
-            for row in range(len(EDGES))
-        ]
-    raise InputError(f"--target is for DARTS cells and nasbench201; leave it away with --space={space.name}.")
+    return [
+        Place(CELL, row, channels << stage, _halved(height, stage), _halved(width, stage), 1)
+        for stage in range(STAGES)
+        for _ in range(cells)
+        for row in range(len(EDGES))
+    ]
 
 
 def candidates(space: SearchSpace) -> dict[str, tuple[tuple[str, ...], ...]]:

@@ -38,6 +38,7 @@ class CostTarget:
     size: Size
     value: float
     weight: float
+    _last: dict = dataclasses.field(default_factory=dict, init=False, repr=False, compare=False)
 
     def penalty(self, mixture: Mixture) -> tf.Tensor:
         """`weight * (expected cost / target - 1)^2`, a scalar, differentiable by the mixture."""
@@ -88,6 +89,14 @@ class CostTarget:
         return json.dumps(self.model.to_dict(), indent=1) + "\n"
 
     def _tilted(self, mixture, max_skips):
+        """What `_search` finds; remembered for one mixture, since an epoch asks several times."""
+        key = max_skips, *((group, shares.tobytes()) for group, shares in sorted(mixture.items()))
+        if key not in self._last:
+            self._last.clear()
+            self._last[key] = self._search(mixture, max_skips)
+        return self._last[key]
+
+    def _search(self, mixture, max_skips):
         """The genotype, and the tilt: 0 if that is near enough, else where the cost steps over the target."""
 
         def at(tilt):

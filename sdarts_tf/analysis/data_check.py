@@ -19,6 +19,9 @@ def run(config, source: Source, directory: RunDirectory) -> tuple[Inspection, pa
 
     Returns:
         What was found, and the sheet's path, None without one.
+
+    Raises:
+        InputError: the folder cannot be written.
     """
     inspection = inspect(source, config.data_dir, config.max_examples)
     try:
@@ -26,6 +29,11 @@ def run(config, source: Source, directory: RunDirectory) -> tuple[Inspection, pa
     except InputError:
         return inspection, None
     sheet = contact_sheet.of_training(config, source, examples)
-    directory.path.mkdir(parents=True, exist_ok=True)
-    directory.write(CONTACT_SHEET, sheet)
+    try:
+        directory.path.mkdir(parents=True, exist_ok=True)
+        directory.write(CONTACT_SHEET, sheet)
+    except OSError as error:
+        raise InputError(
+            f"--run_dir={directory.run_dir} cannot be written ({error.strerror}); name another."
+        ) from error
     return inspection, directory.path / CONTACT_SHEET

@@ -28,10 +28,11 @@ class Estimate:
         seconds_per_step: of one step of weights and alpha, attack included.
         steps: of the whole search.
         evaluation_seconds: of all evaluations, one after each epoch.
-        peak_bytes: largest memory of the process.
+        peak_bytes: largest memory, of the first GPU where there is one, else of the process.
         checkpoint_bytes: on disk, of the three checkpoints that may lie there at once.
         batches: sizes of the batches that were measured.
         cells: of the supernet that was measured.
+        on_gpu: whether there is a GPU.
     """
 
     seconds_to_first_step: float
@@ -42,6 +43,7 @@ class Estimate:
     checkpoint_bytes: int
     batches: tuple[int, int]
     cells: int
+    on_gpu: bool
 
     @property
     def seconds(self) -> float:
@@ -54,6 +56,7 @@ def of_search(config: SearchConfig, source: Source, count: int) -> Estimate:
 
     Time and memory of a step are linear in the images of a batch and in the cells (docs/performance.md). Runs at most
     eight cells. Of a search in stages each stage is taken to have all candidates, so that its estimate is too high.
+    What `hessian_every` and `gap_every` measure is left out.
 
     Args:
         config: the settings, completed; of images.
@@ -62,34 +65,54 @@ def of_search(config: SearchConfig, source: Source, count: int) -> Estimate:
     """
     stage_cells = _stage_cells(config)
     cells = min(min(stage_cells), _MOST_CELLS)
-    large = min(config.batch_size, max(_SMALLEST_BATCH, config.batch_size // 2))
-    small = max(1, large // 2)
-    began = time.perf_counter()
+    small, large = _sizes(config.batch_size, config.accumulate_steps)
+    began, before = time.perf_counter(), _memory()
     measured = dataclasses.replace(config, cells=cells)
     step = build_step(measured, source.num_classes, image_channels=source.image_shape[2])
     run = _steps(step, source)
-    before = psutil.Process().memory_info().rss
     seconds, peaks = {}, {}
-    for batch_size in (small, large):
+    for batch_size in sorted({small, large}):
         seconds[batch_size], peaks[batch_size], first = run(batch_size)
         if batch_size == small:
             to_first = first - began
-    in_epoch = int(config.train_share * count) // config.batch_size
+    trained, epochs = int(config.train_share * count), config.epochs * len(stage_cells)
     factor = sum(stage_cells) / len(stage_cells) / cells
     per_step = _extrapolated(seconds, config.batch_size) * factor
     evaluation = _evaluation_seconds(step, source, large) * config.batch_size / large * factor
-    memory = max(before, _extrapolated(peaks, config.batch_size) * max(stage_cells) / cells)
+    # What Python and its packages take does not grow with the cells.
+    memory = before + max(0, _extrapolated(peaks, config.batch_size) - before) * max(stage_cells) / cells
+    on_gpu = bool(tf.config.list_physical_devices("GPU"))
     return Estimate(
         seconds_to_first_step=to_first * sum(stage_cells) / cells,
         seconds_per_step=per_step,
-        steps=in_epoch * config.epochs * len(stage_cells),
-        evaluation_seconds=evaluation * in_epoch * config.epochs * len(stage_cells),
-        # The two halves of the images are kept once more, where batches are made.
-        peak_bytes=memory + (0 if source.photos else 2 * count * int(np.prod(source.image_shape))),
+        steps=trained // config.batch_size * epochs,
+        evaluation_seconds=evaluation * -(-(count - trained) // config.batch_size) * epochs,
+        # The two halves of the images are kept once more, where batches are made: in the memory of the machine.
+        peak_bytes=memory + (0 if source.photos or on_gpu else 2 * count * int(np.prod(source.image_shape))),
         checkpoint_bytes=int(3 * 2 * 4 * step.supernet.count_params() * max(stage_cells) / cells),
         batches=(small, large),
         cells=cells,
+        on_gpu=on_gpu,
     )
+
+
+def _sizes(batch_size, parts):
+    """Two batches, multiples of `parts` as the real one; twice the same where there is only one.
+
+    Example:
+        >>> _sizes(64, 1), _sizes(64, 16), _sizes(1, 1)
+        ((8, 16), (16, 32), (1, 1))
+    """
+    images = batch_size // parts  # of one part
+    large = min(images, max(2, -(-_SMALLEST_BATCH // parts), images // 4))
+    return max(1, large // 2) * parts, large * parts
+
+
+def _memory():
+    """Bytes: the largest number so far on a GPU, else what the process has now."""
+    if tf.config.list_physical_devices("GPU"):
+        return tf.config.experimental.get_memory_info("GPU:0")["peak"]
+    return psutil.Process().memory_info().rss
 
 
 def _stage_cells(config):
@@ -116,7 +139,7 @@ def _steps(step, source):
             times.append(time.perf_counter() - began)
             if not number:
                 first = time.perf_counter()
-        return statistics.median(times[1:]), psutil.Process().memory_info().rss, first
+        return statistics.median(times[1:]), _memory(), first
 
     return run
 
@@ -140,6 +163,6 @@ def _batch(source, batch_size):
 
 
 def _extrapolated(measured, batch_size):
-    """The line through two measurements, where it is read at `batch_size`; never falling."""
-    (small, low), (large, high) = sorted(measured.items())
+    """The line through two measurements, where it is read at `batch_size`; never falling. One alone is the answer."""
+    (small, low), (large, high) = min(measured.items()), max(measured.items())
     return high + max(0.0, high - low) / max(1, large - small) * (batch_size - large)

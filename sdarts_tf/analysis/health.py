@@ -113,8 +113,8 @@ def devices() -> Finding:
         return Finding(
             "devices", NOTE, "this TensorFlow is built for GPUs and finds none; TF_CPP_MIN_LOG_LEVEL=0 shows why"
         )
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return Finding("devices", OK, f"{len(gpus)} x {cost.describe_device()}" if gpus else f"CPU, {cores} cores")
+    said = f"{len(gpus)} x {cost.describe_device()}" if gpus else f"CPU, {cost.usable_cores()} cores"
+    return Finding("devices", OK, said)
 
 
 def arithmetic() -> Finding:

@@ -28,6 +28,7 @@ from sdarts_tf.spaces import plugins
 
 _REPEATED = 10  # times that an operation is applied in one run
 _ROUNDS, _RUNS, _ROUND_SECONDS = 10, 20, 1.0  # a round takes at least that long
+_VERSION = 2  # of how it is measured: tables of other versions are not used again
 _MAIN = "from sdarts_tf.analysis import latency; latency.answer()"
 
 
@@ -62,7 +63,9 @@ def measure(request: dict, *, plugin=None, fresh: bool = False) -> dict:
         return json.loads(path.read_text(encoding="utf-8"))
     question = json.dumps({**request, "plugin": plugin})
     command = [sys.executable, "-c", _MAIN]
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    # A sweep gives each search a share of the threads; what is measured must not depend on it.
+    environment = {name: value for name, value in os.environ.items() if name not in cost.THREADS}
+    environment |= {"TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     done = subprocess.run(command, input=question, capture_output=True, text=True, env=environment)
     try:
         answer = json.loads(done.stdout.splitlines()[-1])
@@ -168,7 +171,7 @@ def _cache(request, plugin):
     root = os.environ.get("SDARTS_TF_CACHE") or pathlib.Path(
         os.environ.get("XDG_CACHE_HOME") or "~/.cache", "sdarts_tf"
     )
-    device = [platform.node(), platform.processor(), os.cpu_count(), tf.__version__]
+    device = [_VERSION, platform.node(), platform.processor(), cost.usable_cores(), tf.__version__]
     device += [str(gpu) for gpu in tf.config.list_physical_devices("GPU")]
     text = None if plugin is None else plugins.read(plugin)
     name = hashlib.sha256(json.dumps([request, device, text], sort_keys=True).encode()).hexdigest()[:24]

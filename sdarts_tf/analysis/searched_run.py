@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from sdarts_tf.analysis import landscape, sensitivity, spectrum
 from sdarts_tf.config import AnalyzeConfig
-from sdarts_tf.methods import ingredients, perturbations, simplex
+from sdarts_tf.methods import perturbations, simplex
 from sdarts_tf.training import discretization, searched
 from sdarts_tf.training.fixed_loss import FixedLoss
 from sdarts_tf.training.search_task import SearchTask
@@ -34,7 +34,6 @@ class SearchedRun:
         task = make_task(self._searched.config, self.space)
         self.supernet, self.architecture = task.step.supernet, task.step.architecture
         objective = functools.partial(task.objective, training=config.statistics == "training")
-        self._max_skips = ingredients.max_skips(files.config.method, files.config.max_skips)
         self.loss = FixedLoss(objective, task.fixed_batches(self.batch_size, config.batches))
         self._alpha_spectrum = spectrum.AlphaSpectrum(self.loss, self.architecture)
         self._weight_hessian = spectrum.WeightHessian(self.loss, self.supernet)
@@ -49,7 +48,7 @@ class SearchedRun:
         for epoch, folder in self.files.checkpoints.items():
             progress(f"{self.files.run_dir}: epoch {epoch}")
             self._searched.restore(self.supernet, self.architecture, folder)
-            checkpoints.append({"epoch": epoch, **self._checkpoint()})
+            checkpoints.append({"epoch": epoch, **self._checkpoint(epoch)})
         return {
             "batches": self.config.batches,
             "batch_size": self.batch_size,
@@ -57,7 +56,7 @@ class SearchedRun:
             "checkpoints": checkpoints,
         }
 
-    def _checkpoint(self):
+    def _checkpoint(self, epoch):
         config, mixture = self.config, self.architecture.mixture()
         project, pgd_steps = simplex.PROJECTIONS[self.files.config.projection], self.files.config.pgd_steps
         weights = {"steps": config.weight_steps, "vectors": config.weight_vectors}
@@ -66,7 +65,7 @@ class SearchedRun:
             "weight_hessian": (
                 spectrum.weight_spectrum(self._weight_hessian, mixture, **weights) if config.weight_steps else None
             ),
-            "gap": discretization.gap(self.space, self.loss, mixture, max_skips=self._max_skips),
+            "gap": discretization.gap(self.space, self.loss, mixture, self.files.genotype(epoch)),
             "sensitivity": sensitivity.sensitivity(
                 self.loss, mixture, project=project, pgd_steps=pgd_steps, draws=config.draws
             ),

@@ -33,7 +33,7 @@ def read(split, data_dir, *, name, layouts, archives, tfds_name, url):
     for path, read in layouts(folder):
         if path.exists():
             return read(path, split)
-    if _prepared(folder / tfds_name):
+    if prepared(folder / tfds_name):
         return _read_tfds(split, folder, tfds_name, download=False)
     if not reachable(url):
         raise InputError(
@@ -47,7 +47,7 @@ def read(split, data_dir, *, name, layouts, archives, tfds_name, url):
 def is_present(data_dir, *, layouts, tfds_name) -> bool:
     """Whether `read` would find the files without a network; they may be damaged."""
     folder = root(data_dir)
-    return any(path.exists() for path, _ in layouts(folder)) or _prepared(folder / tfds_name)
+    return any(path.exists() for path, _ in layouts(folder)) or prepared(folder / tfds_name)
 
 
 def root(data_dir) -> pathlib.Path:
@@ -55,7 +55,7 @@ def root(data_dir) -> pathlib.Path:
     return pathlib.Path(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
 
 
-def _prepared(folder):
+def prepared(folder: pathlib.Path) -> bool:
     """Whether tensorflow-datasets finished a version there; until then its folder is `incomplete.<id>_<version>`."""
     return any("incomplete" not in str(path.relative_to(folder)) for path in folder.glob("**/dataset_info.json"))
 

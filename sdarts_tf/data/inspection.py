@@ -37,11 +37,11 @@ class Inspection:
 
 @dataclasses.dataclass(frozen=True)
 class _Looked:
-    """What was seen of a split: one entry for each image that was looked at.
+    """What was seen of a split.
 
     Args:
-        digests: of pixels or files.
-        labels: of the images.
+        digests: of pixels or files; none of what is broken.
+        labels: of the same.
         constant: places of images with one color.
         colored: whether any image is.
         sizes: heights and widths.
@@ -49,7 +49,7 @@ class _Looked:
     """
 
     digests: list[bytes]
-    labels: np.ndarray
+    labels: list[int]
     constant: list[str]
     colored: bool
     sizes: set[tuple[int, int]]
@@ -92,7 +92,7 @@ def _described(source, split, examples):
 def _look(examples: Examples | FileExamples, source) -> _Looked:
     photos = isinstance(examples, FileExamples)
     examples = pictures.sample(examples) if photos else examples
-    found = _Looked([], examples.labels, [], False, set(), [])
+    found = _Looked([], [], [], False, set(), [])
     colored = False
     for place in range(len(examples)):
         name = examples.paths[place] if photos else f"number {place}"
@@ -100,9 +100,10 @@ def _look(examples: Examples | FileExamples, source) -> _Looked:
             image = pictures.pixels(examples, place, source.image_shape[2]) if photos else examples.images[place]
         except InputError as error:
             found.broken.append(str(error))
-            image = np.zeros((1, 1, 1), np.uint8)
+            continue
         content = examples.content(place) if photos else image.tobytes()
         found.digests.append(hashlib.blake2b(content, digest_size=16).digest())
+        found.labels.append(int(examples.labels[place]))
         found.sizes.add(image.shape[:2])
         colored |= bool((image != image[..., :1]).any())
         if (image == image[:1, :1]).all() and image.size > 1:
@@ -132,7 +133,8 @@ def _classes(source, split, labels):
 
 
 def _images(source, split, looked, count):
-    of = f"of {len(looked.labels):,} of {count:,} photos in {split}" if source.photos else f"in {split}"
+    seen = len(looked.labels) + len(looked.broken)
+    of = f"of {seen:,} of {count:,} photos in {split}" if source.photos else f"in {split}"
     lines = looked.broken[:3]
     if len(looked.broken) > 3:
         lines.append(f"{len(looked.broken) - 3} more cannot be decoded {of}.")
@@ -140,12 +142,12 @@ def _images(source, split, looked, count):
         lines.append(
             f"{_images_that(len(looked.constant), 'has', 'have')} one color only {of}: {_list(looked.constant)}."
         )
-    if source.image_shape[2] == 3 and not looked.colored:
+    if source.image_shape[2] == 3 and looked.labels and not looked.colored:
         lines.append(f"All images are grey but stored in three channels {of}; one channel would do.")
     if source.photos and len(looked.sizes) > 1:
         smallest, largest = (tuple(side(sides) for sides in zip(*looked.sizes, strict=True)) for side in (min, max))
         lines.append(f"Sizes are mixed {of}: from {_size(smallest)} to {_size(largest)} pixels.")
-    small = min((min(size) for size in looked.sizes), default=0)
+    small = min((min(size) for size in looked.sizes), default=source.image_shape[0])
     if source.photos and small < source.image_shape[0]:
         lines.append(f"Some are smaller than the {source.image_shape[0]} pixels that a network sees {of}: {small}.")
     return lines
@@ -158,7 +160,7 @@ def _repeated(looked):
         repeated = len(each.digests) - len(set(each.digests))
         if repeated:
             lines.append(f"{_images_that(repeated, 'is', 'are')} in {split} more than once.")
-        for digest, label in zip(each.digests, each.labels.tolist(), strict=True):
+        for digest, label in zip(each.digests, each.labels, strict=True):
             labels[digest].add(label)
     splits = list(looked)
     for first, second in ((a, b) for place, a in enumerate(splits) for b in splits[place + 1 :]):

@@ -24,7 +24,7 @@ def read(path, data_dir=None) -> tuple[dict[str, tuple[np.ndarray, np.ndarray]],
         the names of the classes, by default their numbers.
 
     Raises:
-        InputError: the file is missing, damaged, or holds something else.
+        InputError: the file is missing, damaged, holds something else, or not one label for each image.
     """
     path = pathlib.Path(path).expanduser()
     if data_dir is not None and not path.exists():
@@ -34,9 +34,19 @@ def read(path, data_dir=None) -> tuple[dict[str, tuple[np.ndarray, np.ndarray]],
     keys = {split: pair for split, pair in keys.items() if set(pair) <= set(arrays)}
     if not {"train", "all"} & set(keys):
         raise InputError(f"{path} has the arrays {', '.join(arrays) or 'none'}, but it must hold {_LAYOUT}.")
-    found = {split: (_images(path, x, arrays[x]), _labels(path, y, arrays[y])) for split, (x, y) in keys.items()}
+    found = {split: _pair(path, arrays, x, y) for split, (x, y) in keys.items()}
     found = {"all": found["all"]} if "train" not in found else {s: part for s, part in found.items() if s != "all"}
     return found, _names(path, arrays, found)
+
+
+def _pair(path, arrays, x, y):
+    images, labels = _images(path, x, arrays[x]), _labels(path, y, arrays[y])
+    if len(images) != len(labels):
+        raise InputError(
+            f"{path} holds {len(images):,} images in {x} and {len(labels):,} labels in {y}, but each image needs one; "
+            "correct the file."
+        )
+    return images, labels
 
 
 def _images(path, key, images):

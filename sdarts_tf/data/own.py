@@ -44,6 +44,12 @@ def label(name: str) -> str:
     return rest.replace("\\", "/").rpartition("/")[2].removesuffix(".npz") if form == "npz" else rest.replace("/", "-")
 
 
+def is_present(name: str, data_dir: str | None) -> bool:
+    """Whether `get` would download nothing."""
+    form, _, rest = name.partition(":")
+    return form != "tfds" or prepared.is_present(rest, data_dir)
+
+
 def get(name: str, data_dir: str | None, image_size: int | None, *, photo_size: int) -> Source:
     """The source of `folder`, `npz:FILE` or `tfds:NAME[/CONFIG]`.
 
@@ -151,8 +157,6 @@ def measured(name: str, parts: dict, label_names: tuple[str, ...]) -> Source:
 
 def _mixed(images, labels):
     """In another order, which depends on their number alone: files are often sorted by class."""
-    if len(images) != len(labels):
-        return images, labels  # refused with a sentence when they are loaded
     order = np.random.RandomState(0).permutation(len(labels))
     return images[order], labels[order]
 

@@ -10,7 +10,8 @@ from sdarts_tf.data import formats
 from sdarts_tf.data.folders import FileExamples
 from sdarts_tf.errors import InputError
 
-# Of photos in files that many are looked at, evenly spread: their sizes, their colors, their mean and deviation.
+# Of photos in files that many are looked at: their sizes, their colors, their mean and deviation. They are evenly
+# spread over class folders; of a tfds data set, which mixes what it writes, they are the first ones.
 SAMPLE = 1000
 _AT_ONCE = 1000  # images whose pixels are counted together
 

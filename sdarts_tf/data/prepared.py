@@ -80,7 +80,7 @@ def find(name: str, data_dir: str | None) -> Prepared:
     """
     builder = _builder(name, files.root(data_dir))
     image, label = _features(name, builder.info.features)
-    if not builder.info.splits or not any(split.num_examples for split in builder.info.splits.values()):
+    if not _has_examples(builder):
         _prepare(name, builder)
     known = [split for split, info in builder.info.splits.items() if info.num_examples]
     if "train" not in known:
@@ -90,6 +90,20 @@ def find(name: str, data_dir: str | None) -> Prepared:
     if "test" in known:
         splits |= {"valid": valid, "test": "test"}
     return Prepared(builder, image, label, {ours: theirs for ours, theirs in splits.items() if theirs is not None})
+
+
+def is_present(name: str, data_dir: str | None) -> bool:
+    """Whether `find` would have nothing to download; the files may be damaged. Imports tfds where there is a folder.
+
+    Raises:
+        InputError: what lies there is no data set.
+    """
+    root = files.root(data_dir)
+    return files.prepared(root / name.split("/")[0].split(":")[0]) and _has_examples(_builder(name, root))
+
+
+def _has_examples(builder):
+    return any(split.num_examples for split in (builder.info.splits or {}).values())
 
 
 def _builder(name, root):

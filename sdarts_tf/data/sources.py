@@ -76,9 +76,9 @@ def is_known(name: str) -> bool:
 
 
 def is_present(name: str, data_dir: str | None = None) -> bool:
-    """Whether a data set can be read without a download; own data always count as present."""
+    """Whether a data set can be read without a download; files and folders count as present."""
     if name not in _PLACES:
-        return True
+        return own.is_present(name, data_dir)
     layouts, tfds_name = _PLACES[name]
     return files.is_present(data_dir, layouts=layouts, tfds_name=tfds_name)
 

@@ -5,6 +5,11 @@ import math
 KINDS = ("latency_ms", "params", "madds")
 
 
+def unsteered(space: str) -> str:
+    """The sentence for a space whose costs are not known."""
+    return f"--target is for DARTS cells and nasbench201; leave it away with --space={space}."
+
+
 def parse(text: str) -> tuple[str, float]:
     """Kind and value of a target.
 

@@ -1,8 +1,8 @@
 """Search spaces, by name."""
 
 from sdarts_tf.errors import InputError
-from sdarts_tf.spaces import nasbench1shot1_cells, nasbench201_cells, plugins, recurrent_table
-from sdarts_tf.spaces.tables import EDGES, TABLES
+from sdarts_tf.spaces import nasbench1shot1_cells, nasbench201_cells, plugins, recurrent_table, tables
+from sdarts_tf.spaces.tables import TABLES
 
 IMAGE_NAMES = (*TABLES, nasbench201_cells.SPACE, *nasbench1shot1_cells.TABLES)
 NAMES = (*IMAGE_NAMES, recurrent_table.NAME)
@@ -23,7 +23,8 @@ def supernet_cells(name: str, given: int | None = None) -> int:
     """The `cells` of a space's supernet: what is given, else the official number. Imports no TensorFlow.
 
     A supernet of the DARTS cells has that many, two of them reduction cells; one of NAS-Bench-1Shot1 that many, before
-    two of which the maps are halved; one of nasbench201 that many in each of its three stages.
+    two of which the maps are halved; one of nasbench201 that many in each of its three stages. A plugin's space says
+    itself what they are.
 
     Raises:
         InputError: that few cells cannot be.
@@ -32,9 +33,12 @@ def supernet_cells(name: str, given: int | None = None) -> int:
         >>> supernet_cells("s5"), supernet_cells("nasbench201"), supernet_cells("nasbench201", 1)
         (8, 5, 1)
     """
-    default, minimum = 9 if name in nasbench1shot1_cells.TABLES else 8, 3
-    if name == nasbench201_cells.SPACE:
-        default, minimum = 5, 1
+    if name in plugins.SPACES:
+        default, minimum = plugins.SPACES[name].supernet_cells
+    elif name in nasbench1shot1_cells.TABLES:
+        default, minimum = nasbench1shot1_cells.CELLS
+    else:
+        default, minimum = nasbench201_cells.CELLS if name == nasbench201_cells.SPACE else tables.CELLS
     if given is not None and given < minimum:
         raise InputError(f"--cells={given} is out of range; the space {name} needs at least {minimum}.")
     return default if given is None else given
@@ -48,22 +52,16 @@ def rows(name: str) -> dict[str, list[tuple[str, tuple[str, ...]]]]:
         ('0 -> 3', ('skip_connect', 'sep_conv_3x3'))
     """
     check(name)
+    if name in plugins.SPACES:
+        return plugins.SPACES[name].rows()
     if name == nasbench201_cells.SPACE:
-        names = nasbench201_cells.CANDIDATES
-        return {nasbench201_cells.CELL: [(_label(edge), names) for edge in nasbench201_cells.EDGES]}
+        return nasbench201_cells.rows()
     if name in nasbench1shot1_cells.TABLES:
         return nasbench1shot1_cells.rows(name)
     if name == recurrent_table.NAME:
         names = recurrent_table.CANDIDATES
-        return {recurrent_table.GROUP: [(_label(edge), names) for edge in recurrent_table.EDGES]}
-    return {
-        kind: [(_label(edge), names) for edge, names in zip(EDGES, candidates, strict=True)]
-        for kind, candidates in TABLES[name].items()
-    }
-
-
-def _label(edge):
-    return "{} -> {}".format(*edge)
+        return {recurrent_table.GROUP: [(tables.label(edge), names) for edge in recurrent_table.EDGES]}
+    return tables.rows(TABLES[name])
 
 
 def get(name: str, *, official: bool = False):

@@ -81,6 +81,13 @@ class SearchSpace(abc.ABC):
         """
         raise InputError(f"The space {self.name!r} cannot be selected by perturbation; use --select=argmax.")
 
+    def rows(self) -> dict[str, list[tuple[str, tuple[str, ...]]]]:
+        """For each group of alpha and each of its rows a label and the names of its candidates; by default numbers."""
+        return {
+            group: [(f"row {row}", tuple(map(str, range(columns)))) for row in range(count)]
+            for group, (count, columns) in self.alpha_shapes().items()
+        }
+
     def complete(self, mixture: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """The mixture over all candidates of `spaces.rows`: those that a stage of the search has dropped have 0."""
         return mixture
@@ -91,6 +98,8 @@ class ImageSpace(SearchSpace):
 
     # Whether its networks can have a second classifier.
     has_auxiliary = False
+    # Cells of its supernets: the usual number, the smallest one.
+    supernet_cells = 8, 3
 
     def edge_shapes(self) -> dict[str, tuple[int, int]]:
         """Group of alpha that weighs whole edges -> (1, edges that arrive at its node); PC-DARTS's edge normalization.

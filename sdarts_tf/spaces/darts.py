@@ -14,7 +14,7 @@ from sdarts_tf.layers.blocks import Classifier, Stem
 from sdarts_tf.layers.mixed import Arrivals, DropEdges, MixedOperation
 from sdarts_tf.layers.operations import DroppedIdentity, Noise
 from sdarts_tf.layers.views import Views
-from sdarts_tf.spaces import discretize
+from sdarts_tf.spaces import discretize, tables
 from sdarts_tf.spaces.base import Choices, ImageSpace
 from sdarts_tf.spaces.darts_network import Network, build_preprocess, reduction_cells
 from sdarts_tf.spaces.tables import EDGES, NUM_NODES, OUTPUTS, TABLES
@@ -254,6 +254,7 @@ class DartsSpace(ImageSpace):
 
     drops_edges = True
     has_auxiliary = True
+    supernet_cells = tables.CELLS
 
     def __init__(self, name, table=None):
         self.name = name
@@ -261,6 +262,9 @@ class DartsSpace(ImageSpace):
 
     def alpha_shapes(self):
         return {kind: (len(rows), len(rows[0])) for kind, rows in self.table.items()}
+
+    def rows(self):
+        return tables.rows(self.table)
 
     def edge_shapes(self):
         return {group: (1, node) for kind in self.table for group, node in zip(edge_groups(kind), OUTPUTS, strict=True)}

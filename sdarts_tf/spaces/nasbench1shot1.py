@@ -149,11 +149,16 @@ class NasBench1Shot1Space(ImageSpace):
             of NAS-Bench-101 do, and momentum .1.
     """
 
+    supernet_cells = cells_of.CELLS
+
     def __init__(self, name: str, *, official: bool = False):
         self.name, self.official, self.table = name, official, TABLES[name]
 
     def alpha_shapes(self):
-        return {group: (len(rows), len(rows[0][1])) for group, rows in cells_of.rows(self.name).items()}
+        return {group: (len(rows), len(rows[0][1])) for group, rows in self.rows().items()}
+
+    def rows(self):
+        return cells_of.rows(self.name)
 
     def build_supernet(self, num_classes, channels, cells, *, channel_divisor=1, dropped_skips=False, image_channels=3):
         if channel_divisor != 1 or dropped_skips:

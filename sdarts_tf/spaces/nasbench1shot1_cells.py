@@ -17,6 +17,7 @@ from sdarts_tf.spaces.nasbench101 import CONV1X1, CONV3X3, INPUT, MAXPOOL3X3, OU
 CELL = "cell"
 CANDIDATES = (MAXPOOL3X3, CONV3X3, CONV1X1)
 OPS, OUTPUTS = "ops", "output"  # groups of alpha, besides inputs_0, inputs_1, ...
+CELLS = 9, 3  # of a supernet: the official number, the smallest one
 _VERTICES = 7  # of a module of NAS-Bench-101 at its largest
 
 

@@ -16,8 +16,9 @@ from sdarts_tf.layers.base import Layer
 from sdarts_tf.layers.blocks import Classifier, DropPath, ResidualReduction, Stem
 from sdarts_tf.layers.mixed import Arrivals, MixedOperation
 from sdarts_tf.layers.normalization import BatchNormalization
+from sdarts_tf.spaces import nasbench201_cells
 from sdarts_tf.spaces.base import Choices, ImageSpace
-from sdarts_tf.spaces.nasbench201_cells import CANDIDATES, CELL, EDGES, OUTPUT, SPACE, check
+from sdarts_tf.spaces.nasbench201_cells import CANDIDATES, CELL, CELLS, EDGES, OUTPUT, SPACE, check
 
 STAGES = 3
 # The pools of this space have no batch normalization.
@@ -149,9 +150,13 @@ class NasBench201Space(ImageSpace):
     """The search space of NAS-Bench-201: 5 candidates on each of 6 edges, the same for all cells."""
 
     name = SPACE
+    supernet_cells = CELLS
 
     def alpha_shapes(self):
         return {CELL: (len(EDGES), len(CANDIDATES))}
+
+    def rows(self):
+        return nasbench201_cells.rows()
 
     def build_supernet(self, num_classes, channels, cells, *, channel_divisor=1, dropped_skips=False, image_channels=3):
         if channel_divisor != 1 or dropped_skips:

@@ -9,11 +9,18 @@ from collections.abc import Iterator
 
 from sdarts_tf.errors import InputError
 from sdarts_tf.genotypes.genotype import Edge, Genotype
+from sdarts_tf.spaces import tables
 from sdarts_tf.spaces.discretize import edge_rows
 
 SPACE, CELL, OUTPUT = "nasbench201", "cell", 3  # nodes 0, the input, to 3
 EDGES = edge_rows(1, OUTPUT)  # (source, target) of each row of alpha
+CELLS = 5, 1  # of each stage of a supernet: the official number, the smallest one
 CANDIDATES = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")  # of every row
+
+
+def rows() -> dict[str, list[tuple[str, tuple[str, ...]]]]:
+    """As `spaces.rows`."""
+    return {CELL: [(tables.label(edge), CANDIDATES) for edge in EDGES]}
 
 
 def architecture(genotype: Genotype) -> str:

@@ -79,6 +79,8 @@ def try_operations() -> None:
     Raises:
         InputError: one of them fails, or returns a map of another shape.
     """
+    if not _operations:
+        return
     import tensorflow as tf
 
     from sdarts_tf.layers import operations
@@ -129,14 +131,25 @@ def _refuse_taken(path, names, taken, kind):
             raise InputError(f"--plugin={path}: the {kind} {name!r} exists already; give yours another name.")
 
 
+def _are_names(candidates):
+    return isinstance(candidates, list | tuple) and all(isinstance(name, str) for name in candidates)
+
+
 def _space(path, name, candidates, known):
     """A table of candidates, or a space as it is."""
-    if hasattr(candidates, "build_supernet"):
+    if hasattr(candidates, "build_supernet") and not isinstance(candidates, type):
         return candidates
-    if not isinstance(candidates, dict):
-        candidates = dict.fromkeys(_KINDS, (tuple(candidates),) * len(EDGES))
+    if _are_names(candidates):
+        candidates = dict.fromkeys(_KINDS, (candidates,) * len(EDGES))
+    if not isinstance(candidates, dict) or not all(
+        isinstance(rows, list | tuple) and all(map(_are_names, rows)) for rows in candidates.values()
+    ):
+        raise InputError(
+            f"--plugin={path}: the space {name!r} is {candidates!r:.60}, but must be names of operations in a tuple, "
+            "a dict with rows of such tuples, or an ImageSpace."
+        )
     table = {kind: tuple(map(tuple, rows)) for kind, rows in candidates.items()}
-    if sorted(table) != sorted(_KINDS) or any(len(rows) != len(EDGES) for rows in table.values()):
+    if set(table) != set(_KINDS) or any(len(rows) != len(EDGES) for rows in table.values()):
         sizes = ", ".join(f"{kind} {len(rows)}" for kind, rows in table.items())
         raise InputError(
             f"--plugin={path}: the space {name!r} has rows of candidates for {sizes}, but needs {len(EDGES)} for each "

@@ -6,6 +6,7 @@ Source: `sota/cnn/spaces.py` of the official code; S1-S4 are from Zela et al., I
 from sdarts_tf.spaces.discretize import edge_rows
 
 NUM_NODES = 4
+CELLS = 8, 3  # of a supernet: the official number, the smallest one
 # (source, target) of each row of alpha: targets 2 to 5, each from all earlier nodes; 0 and 1 are the cell's inputs.
 EDGES = edge_rows(2, NUM_NODES)
 OUTPUTS = (2, 3, 4, 5)
@@ -40,3 +41,21 @@ TABLES = {
     "s5": _everywhere(*_S5),
     "darts": _everywhere("none", *_S5),
 }
+
+
+def label(edge: tuple[int, int]) -> str:
+    """What an edge is called.
+
+    Example:
+        >>> label((0, 2))
+        '0 -> 2'
+    """
+    return "{} -> {}".format(*edge)
+
+
+def rows(table: dict) -> dict[str, list[tuple[str, tuple[str, ...]]]]:
+    """As `spaces.rows`, of a table of the DARTS cells."""
+    return {
+        kind: [(label(edge), names) for edge, names in zip(EDGES, candidates, strict=True)]
+        for kind, candidates in table.items()
+    }

@@ -82,6 +82,8 @@ class SearchLoop(EpochLoop):
             **task.tracked,
         )
         self.genotypes, self.mixtures = (Records(directory, name) for name in ("genotypes.jsonl", "mixtures.jsonl"))
+        if target is not None and target.model.doubt:
+            self.remarks.append(target.model.doubt)
         self._measure_hessian = self._hessian() if config.hessian_every else None
         self._measure_gap = self._gap() if config.gap_every else None
 
@@ -123,7 +125,7 @@ class SearchLoop(EpochLoop):
 
         def measure():
             mixture = self.task.step.architecture.mixture()
-            gap = discretization.gap(self.space, loss, mixture, max_skips=self._max_skips)
+            gap = discretization.gap(self.space, loss, mixture, self._genotype())
             return {f"{step}_{name}": value for step, figures in gap.items() for name, value in figures.items()}
 
         return measure

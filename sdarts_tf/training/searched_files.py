@@ -10,6 +10,7 @@ from sdarts_tf import config as configuration
 from sdarts_tf.config import SearchConfig
 from sdarts_tf.data import text
 from sdarts_tf.errors import InputError
+from sdarts_tf.genotypes.genotype import Genotype
 from sdarts_tf.methods import ingredients, progressive
 from sdarts_tf.training import handover
 from sdarts_tf.training.run_directory import RunDirectory
@@ -28,6 +29,18 @@ class SearchedFiles:
     run_dir: pathlib.Path
     config: SearchConfig
     checkpoints: dict[int, pathlib.Path]
+
+    def genotype(self, epoch: int) -> Genotype:
+        """What the search found after an epoch, in the way that its settings choose.
+
+        Raises:
+            InputError: its `genotypes.jsonl` does not know that epoch.
+        """
+        lines = map(json.loads, (self.run_dir / "genotypes.jsonl").read_text(encoding="utf-8").splitlines())
+        found = next((Genotype.from_dict(line) for line in lines if line["epoch"] == epoch), None)
+        if found is None:
+            raise InputError(f"{self.run_dir / 'genotypes.jsonl'} has no genotype of epoch {epoch}; search again.")
+        return found
 
 
 def read(run_dir) -> SearchedFiles:

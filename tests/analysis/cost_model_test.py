@@ -16,6 +16,7 @@ from sdarts_tf.analysis.cost_target import CostTarget
 from sdarts_tf.config import SearchConfig
 from sdarts_tf.data import own
 from sdarts_tf.errors import InputError
+from sdarts_tf.layers import operations
 from sdarts_tf.methods import target
 from sdarts_tf.search import check
 from sdarts_tf.spaces.base import Architecture
@@ -104,6 +105,9 @@ def test_a_target_is_for_what_it_can_steer():
     for settings in ({"method": "adv+pc"}, {"method": "pdarts"}, {"strategy": "multi_worker"}):
         with pytest.raises(InputError, match="--target=params:9 is for darts, rs and adv on image cells"):
             check(SearchConfig(target="params:9", **settings).completed())
+    with pytest.raises(InputError, match="--target is for DARTS cells and nasbench201; .* --space=nasbench1shot1_2"):
+        check(SearchConfig(target="params:9", space="nasbench1shot1_2").completed())
+    check(SearchConfig(target="params:9", space="nasbench201").completed())
 
 
 def linear_target(value, weight=1.0, name="s2"):
@@ -155,6 +159,19 @@ def test_a_target_that_no_network_has_is_refused_before_the_search(models):
         cost_target.build(config, own.measured("own", parts, "abcde"))
 
 
+def test_the_tilt_is_looked_for_once_for_each_mixture(monkeypatch):
+    steered, asked = linear_target(11.0), []
+    discretize = steered.space.discretize
+    monkeypatch.setattr(steered.space, "discretize", lambda *a, **k: asked.append(1) or discretize(*a, **k))
+    mixture = random_mixture(steered.space, 7)
+    found = steered.genotype(mixture)
+    once = len(asked)
+    steered.figures({group: shares.copy() for group, shares in mixture.items()})
+    assert 1 < once == len(asked) and steered.genotype(mixture) == found
+    mixture["normal"] = mixture["normal"][::-1].copy()
+    assert steered.genotype(mixture) != found and len(asked) > once
+
+
 def test_without_a_need_the_genotype_is_the_usual_one():
     space, mixture = spaces.get("s2"), random_mixture(spaces.get("s2"), 8)
     usual = space.discretize(mixture)
@@ -195,17 +212,52 @@ def test_measured_latencies_are_fitted_to_networks_and_kept(monkeypatch, tmp_pat
         text = json.dumps({"operations": table, "networks": [0.5 + 0.8 * s for s in sums], "device": "a device"})
         return type("Done", (), {"stdout": f"noise\n{text}\n", "stderr": "", "returncode": 0})
 
+    def answer_and_look(command, **options):
+        assert not {"TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"} & options["env"].keys()
+        return answer(command, **options)
+
     space = spaces.get("s2")
     monkeypatch.setenv("SDARTS_TF_CACHE", str(tmp_path))
-    monkeypatch.setattr(latency.subprocess, "run", answer)
+    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "2")  # as a sweep sets it
+    monkeypatch.setattr(latency.subprocess, "run", answer_and_look)
     model = cost_model.measured(space, SIZE)
     assert (model.fixed, model.details["factor"]) == (pytest.approx(0.5), pytest.approx(0.8))
-    assert model.details["largest_error"] < 1e-6 and model.details["device"] == "a device"
+    assert model.details["largest_error"] < 1e-6 and model.doubt is None and model.details["device"] == "a device"
     # A convolution on the first edge of the only normal cell: 4 channels.
     assert model.tables["normal"][0].tolist() == [0.0, pytest.approx(0.8 * 0.04)]
     again = cost_model.measured(space, SIZE)
     assert len(asked) == 1 and again.to_dict() == model.to_dict()
     assert CostModel.from_dict(json.loads(json.dumps(model.to_dict()))).to_dict() == model.to_dict()
+    monkeypatch.setattr(latency, "_VERSION", 0)
+    cost_model.measured(space, SIZE)
+    assert len(asked) == 2  # what was measured otherwise is not used
+
+
+def test_a_table_that_misses_networks_is_doubted():
+    def doubt(**details):
+        return CostModel("latency_ms", 0.0, {}, details).doubt
+
+    assert doubt(factor=0.7, largest_error=0.1) is None and CostModel("params", 0.0, {}).doubt is None
+    assert doubt(factor=0.7, largest_error=0.126).startswith("--target: the table misses the latency of a whole")
+    assert "13%" in doubt(factor=0.7, largest_error=0.126)
+    assert "explain nothing" in doubt(factor=0.0, largest_error=0.05)
+
+
+@pytest.mark.parametrize(("name", "kind", "each"), [("conv_7x1_1x7", "Conv2D", 2), ("max_pool_3x3", "MaxPool", 1)])
+def test_no_graph_leaves_out_an_operation(name, kind, each):
+    """What remains of ten after Grappler."""
+    from tensorflow.python.eager import context
+
+    layers = [operations.build(name, 4, stride=1, affine=True) for _ in range(10)]
+    function, x = tf.function(latency._applied), tf.random.stateless_normal([10, 8, 8, 4], (0, 0))
+    context.enable_run_metadata()
+    try:
+        function(x, layers).numpy()
+        graphs = context.context().export_run_metadata().function_graphs
+    finally:
+        context.disable_run_metadata()
+    counts = [[node.op for node in graph.post_optimization_graph.node].count(kind) for graph in graphs]
+    assert max(counts) == 10 * each
 
 
 def test_operations_are_measured_alone(monkeypatch):

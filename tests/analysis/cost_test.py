@@ -60,5 +60,9 @@ def test_latency_stops_after_its_time_but_not_before_three_runs():
     assert cost.measure_latency(tf.identity, (2, 2, 3), 1, runs=50, seconds=0.0).runs == 3
 
 
-def test_the_device_is_described():
+def test_the_device_is_described(monkeypatch):
     assert cost.describe_device().startswith("CPU, ")
+    monkeypatch.setattr(cost, "usable_cores", lambda: 5)
+    assert cost.describe_device() == "CPU, 5 threads"
+    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "1")
+    assert cost.describe_device() == "CPU, 1 thread"

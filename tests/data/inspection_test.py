@@ -65,6 +65,8 @@ def test_photos(tmp_path):
     source = sources.get("folder", str(tmp_path), image_size=32)
     broken = tmp_path / "test" / "b" / "5.png"
     broken.write_bytes(broken.read_bytes()[:200])
+    dangling = tmp_path / "test" / "b" / "link.png"
+    dangling.symlink_to(tmp_path / "nowhere.png")
     found = inspection.inspect(source, str(tmp_path))
     assert found.facts[0] == "train: 21 photos, of which 32 x 32 x 3 is cut out, 2 classes" and found.usable
     mixed = "Sizes are mixed of 21 of 21 photos in train: from 16 x 40 to 40 x 90 pixels."
@@ -72,5 +74,8 @@ def test_photos(tmp_path):
         mixed,
         "Some are smaller than the 32 pixels that a network sees of 21 of 21 photos in train: 16.",
     )
-    assert found.oddities[2].startswith(f"{broken} cannot be decoded (")
-    assert found.oddities[-1] == "1 image is both in train and in test."
+    undecoded = sorted(line.partition(" (")[0] for line in found.oddities[2:4])
+    assert undecoded == [f"{broken} cannot be decoded", f"{dangling} cannot be decoded"]
+    # What cannot be decoded has neither size nor color.
+    assert found.oddities[4] == "Sizes are mixed of 22 of 22 photos in test: from 40 x 40 to 40 x 49 pixels."
+    assert found.oddities[5:] == ("1 image is both in train and in test.",)

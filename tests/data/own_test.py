@@ -95,6 +95,7 @@ def test_npz_is_also_looked_for_in_data_dir(tmp_path):
         ({"x_train": images()}, "has the arrays x_train, but it must hold x_train and y_train with x_test"),
         ({"images": 2.0 * images(), "labels": np.zeros(20, int)}, r"holds images float64 \[20, 9, 7, 1\], but images"),
         ({"images": images(), "labels": np.zeros(20)}, r"holds labels float64 \[20\], but labels must be integers"),
+        ({"images": images(), "labels": np.arange(19) % 2}, "20 images in images and 19 labels in labels, but each"),
         ({"images": images(), "labels": np.zeros(20, int)}, "has 1 class, but there must be at least two"),
     ],
 )
@@ -191,6 +192,7 @@ def tfds_dir(tmp_path):
 
 
 def test_prepared_data_of_one_size_are_read_and_others_are_found_in_their_files(tfds_dir):
+    assert sources.is_present("tfds:own_digits", str(tfds_dir)) and sources.is_present("tfds:own_photos", str(tfds_dir))
     source = sources.get("tfds:own_digits", str(tfds_dir))
     assert (source.image_shape, source.label_names, source.photos) == ((8, 8, 1), ("a", "b", "c"), False)
     train, test = source.load("train"), source.load("test")

@@ -1,6 +1,7 @@
 """Operations and spaces from a file: what they add, and what a user reads when they cannot."""
 
 import pathlib
+import sys
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from sdarts_tf import spaces
 from sdarts_tf.errors import InputError
 from sdarts_tf.layers import operations
 from sdarts_tf.spaces import plugins
+from sdarts_tf.spaces.base import ImageSpace
 
 ROOT = pathlib.Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "squeeze_excitation.py"
@@ -63,11 +65,16 @@ def test_the_examples_operation_on_several_edges_is_one_at_a_time(stride):
 def test_a_space_of_the_users_own_class(write):
     path = write(
         "from sdarts_tf.spaces.nasbench201 import NasBench201Space\n"
-        "class Mine(NasBench201Space):\n    name = 'mine'\n"
+        "class Mine(NasBench201Space):\n    name = 'mine'\n    supernet_cells = 4, 2\n"
         "SPACES = {'mine': Mine(), 'mixed': {'normal': [('noise', 'none')] * 14, 'reduce': [('sep_conv_7x7',)] * 14}}\n"
     )
     plugins.load(path)
     assert spaces.get("mine").alpha_shapes() == {"cell": (6, 5)}
+    assert spaces.supernet_cells("mine") == 4 and spaces.supernet_cells("mine", 2) == 2
+    with pytest.raises(InputError, match="--cells=1 is out of range; the space mine needs at least 2"):
+        spaces.supernet_cells("mine", 1)
+    assert spaces.rows("mine") == spaces.rows("nasbench201")
+    assert ImageSpace.rows(spaces.get("mine"))["cell"][5] == ("row 5", ("0", "1", "2", "3", "4"))
     assert spaces.get("mixed").alpha_shapes() == {"normal": (14, 2), "reduce": (14, 1)}
 
 
@@ -84,6 +91,11 @@ def test_a_space_of_the_users_own_class(write):
         ("OPERATIONS = {'op': 3}\n", "operation 'op' is 3, but it must be a layer or a function"),
         ("SPACES = {'s5': ('noise', 'none')}\n", "the space 's5' exists already"),
         ("SPACES = {'own': ('noise', 'conv')}\n", "the space 'own' has the unknown operation 'conv'; choose from avg"),
+        ("SPACES = {'own': 3}\n", "the space 'own' is 3, but must be names of operations in a tuple, a dict"),
+        ("SPACES = {'own': 'noise'}\n", "the space 'own' is 'noise', but must be names of operations in a tuple"),
+        ("SPACES = {'own': {'normal': None}}\n", "the space 'own' is {'normal': None}, but must be names"),
+        ("SPACES = {'own': {1: [], 'normal': []}}\n", "has rows of candidates for 1 0, normal 0, but needs 14"),
+        ("class A:\n    build_supernet = 1\nSPACES = {'own': A}\n", "the space 'own' is <class .*, but must be names"),
         ("SPACES = {'own': ('none',)}\n", "must have the same number of candidates, and each one that is not none"),
         (
             "SPACES = {'own': {'normal': [('noise',)] * 14, 'reduce': [('noise',)] * 13}}\n",
@@ -96,6 +108,11 @@ def test_a_wrong_plugin_is_one_sentence_and_changes_nothing(write, text, message
     with pytest.raises(InputError, match=message) as caught:
         plugins.load(write(text))
     assert "\n" not in str(caught.value) and ({*operations.OPERATIONS}, spaces.names()) == before
+
+
+def test_without_operations_nothing_is_tried(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorflow", None)  # whose import would fail
+    plugins.try_operations()
 
 
 def test_a_missing_plugin():
