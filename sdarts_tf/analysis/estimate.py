@@ -101,10 +101,10 @@ def _sizes(batch_size, parts):
 
     Example:
         >>> _sizes(64, 1), _sizes(64, 16), _sizes(1, 1)
-        ((8, 16), (16, 32), (1, 1))
+        ((16, 32), (16, 32), (1, 1))
     """
     images = batch_size // parts  # of one part
-    large = min(images, max(2, -(-_SMALLEST_BATCH // parts), images // 4))
+    large = min(images, max(2, -(-_SMALLEST_BATCH // parts), images // 2))
     return max(1, large // 2) * parts, large * parts
 
 

@@ -114,13 +114,13 @@ def _operation_calls(operation, channels, height, width, stride):
         return [lambda: None] * 2
     # Ten images: of one and the same, a graph would compute a pool only once.
     x = tf.random.stateless_normal([_REPEATED, height, width, channels], (0, 0))
+    return [_call(tf.function(_applied), x, applied) for applied in (layers, layers[:1])]
 
-    def run(x, applied):
-        # A number of each result, so that none is left out.
-        images = tf.split(x, _REPEATED)[: len(applied)]
-        return tf.add_n([layer(image)[0, 0, 0, 0] for layer, image in zip(applied, images, strict=True)])
 
-    return [_call(tf.function(run), x, applied) for applied in (layers, layers[:1])]
+def _applied(x, layers):
+    """Each layer on an image of its own; a number of each result, so that none is left out."""
+    images = tf.split(x, _REPEATED)[: len(layers)]
+    return tf.add_n([layer(image)[0, 0, 0, 0] for layer, image in zip(layers, images, strict=True)])
 
 
 def _milliseconds(ten, one):

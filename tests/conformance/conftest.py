@@ -12,7 +12,7 @@ METHODS = [a + b for a in PERTURBATIONS for b in ("", "+second_order", "+pc")] +
 SUBJECTS = [(s, m) for s in spaces.IMAGE_NAMES for m in METHODS if s[:3] != "nas" or "pc" not in m.split("+")]
 # Those of NAS-Bench-1Shot1 differ in their tables only.
 SLOW_SPACES = ("nasbench1shot1_1", "nasbench1shot1_3")
-# One space of each family sees every method, the others the one that has most in it but second order, which is slow to trace.
+# One space of each family sees every method, the others one only: second order is slow to trace.
 QUICK_WITH_ALL_METHODS = ("s2", "nasbench201")
 # Two replicas are slow to trace; partial channels are tried where edges differ, with two ingredients.
 QUICK_ON_TWO_REPLICAS = [("s2", method) for method in ("rs", "adv")]
