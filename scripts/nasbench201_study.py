@@ -4,7 +4,8 @@
         -- --flagfile=flags/nasbench201_small.flags --data_dir=~/data --benchmark=nasbench201.csv
 
 What stands after `--` are flags of sdarts_tf.search. Searches run side by side; those that are finished are not
-repeated, those that were stopped go on. Ends with tables in Markdown; `--collect` makes them of what is there.
+repeated, those that were stopped go on. After each one Kendall's tau of its supernet is measured. Ends with tables in
+Markdown and with `study.png`; `--collect` makes them of what is there.
 """
 
 import argparse
@@ -13,6 +14,11 @@ import json
 import pathlib
 import sys
 
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
 import numpy as np
 import scipy.stats
 
@@ -32,7 +38,9 @@ def curves(folder: pathlib.Path) -> dict[str, list[float]]:
     }
     records = [record | {"none": nones[record["epoch"]]} for record in lines["metrics.jsonl"]]
     names = {name for record in records for name in record}
-    return {name: [record.get(name, np.nan) for record in records] for name in names}
+    correlation = json.loads((folder / "correlation.json").read_text(encoding="utf-8"))
+    taus = {each["epoch"]: np.nan if each["tau"] is None else each["tau"] for each in correlation["checkpoints"]}
+    return {name: [record.get(name, np.nan) for record in records] for name in names} | {"taus": taus}
 
 
 def epochs_table(runs: dict[str, list[dict]], every: int) -> str:
@@ -84,6 +92,35 @@ def verdict_table(runs: dict[str, list[dict]]) -> str:
     return "\n".join(lines)
 
 
+def tau_table(runs: dict[str, list[dict]]) -> str:
+    """Kendall's tau of the kept epochs, mean and standard deviation over the seeds."""
+    epochs = sorted(set.intersection(*(set(run["taus"]) for each in runs.values() for run in each)))
+    lines = [f"| tau after epoch | {' | '.join(map(str, epochs))} |", "|---" * (1 + len(epochs)) + "|"]
+    for method, each in runs.items():
+        columns = [_spread([run["taus"][epoch] for run in each], 1, 3) for epoch in epochs]
+        lines.append(f"| `{method}` | {' | '.join(columns)} |")
+    return "\n".join(lines)
+
+
+def paint(runs: dict[str, list[dict]], path: pathlib.Path) -> None:
+    """True accuracy and eigenvalue over the epochs: a thin line for each seed, a thick one for their median."""
+    figure, axes = plt.subplots(1, 2, figsize=(12, 4.5), layout="constrained")
+    for number, (method, each) in enumerate(runs.items()):
+        for place, name, factor in ((axes[0], "true_test_accuracy", 100), (axes[1], "hessian_norm", 1)):
+            values = factor * np.array([run[name] for run in each], float)
+            epochs = np.array(each[0]["epoch"])
+            there = ~np.isnan(values).any(axis=0)
+            place.plot(epochs[there], values[:, there].T, color=f"C{number}", alpha=0.35, linewidth=0.8)
+            middle = np.median(values[:, there], axis=0)
+            place.plot(epochs[there], middle, color=f"C{number}", linewidth=2.2, label=method)
+    axes[0].set(title="true accuracy of the genotype", ylabel="test accuracy, %", ylim=(84, 95))
+    axes[1].set(title="spectral norm of the alpha Hessian", ylabel="largest absolute eigenvalue", yscale="log")
+    for place in axes:
+        place.set_xlabel("epoch")
+        place.legend()
+    figure.savefig(path, dpi=110)
+
+
 def main():
     """Runs the searches and prints the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -108,7 +145,10 @@ def main():
         for method in methods[::-1]
     }
     chains = [
-        [Job("search", folder, (*arguments.flags, f"--method={method}", f"--seed={seed}"))]
+        [
+            Job("search", folder, (*arguments.flags, f"--method={method}", f"--seed={seed}")),
+            Job("correlate", folder, ("--architectures=50", "--batches=8")),
+        ]
         for (method, seed), folder in folders.items()
     ]
     failures = [] if arguments.collect else jobs.run_all(chains, devices.environments(arguments.jobs))
@@ -116,13 +156,14 @@ def main():
         method: [
             curves(folder)
             for (name, _), folder in folders.items()
-            if name == method and (folder / "genotype.json").exists()
+            if name == method and (folder / "correlation.json").exists()
         ]
         for method in methods
     }
     runs = {method: each for method, each in runs.items() if each}
     if runs:
-        print(epochs_table(runs, arguments.every), verdict_table(runs), sep="\n\n")
+        print(epochs_table(runs, arguments.every), verdict_table(runs), tau_table(runs), sep="\n\n")
+        paint(runs, arguments.out / "study.png")
     sys.exit("; ".join(map(str, failures)) or None)
 
 

@@ -24,6 +24,7 @@ _FILES = {
     "search": ("config.json", "genotype.json"),
     "retrain": ("retrain/config.json", "retrain/result.json"),
     "analyze": (None, "analysis/analysis.json"),
+    "correlate": (None, "correlation.json"),
 }
 _OF_THIS_MACHINE = ("data_dir", "benchmark")  # settings that a resumed run is given again
 _POLL_SECONDS = 0.05
@@ -34,7 +35,7 @@ class Job:
     """One command on one run's folder, in a process of its own.
 
     Args:
-        command: `"search"`, `"retrain"` or `"analyze"`.
+        command: `"search"`, `"retrain"`, `"analyze"` or `"correlate"`.
         run_dir: the folder; what the command prints goes to a `.txt` file beside it.
         flags: with which it begins.
         always: flags that a resumed command is given too.
