@@ -102,7 +102,7 @@ def test_a_target_is_for_what_it_can_steer():
     for settings in ({"method": "adv+pc"}, {"method": "pdarts"}, {"strategy": "multi_worker"}):
         with pytest.raises(InputError, match="--target=params:9 is for darts, rs and adv on image cells"):
             check(SearchConfig(target="params:9", **settings).completed())
-    with pytest.raises(InputError, match="--target is for DARTS cells and nasbench201; .* --space=nasbench1shot1_2"):
+    with pytest.raises(InputError, match=r"--target is for DARTS cells and nasbench201; .* --space=nasbench1shot1_2"):
         check(SearchConfig(target="params:9", space="nasbench1shot1_2").completed())
     check(SearchConfig(target="params:9", space="nasbench201").completed())
 
