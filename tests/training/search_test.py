@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 
 from sdarts_tf import command_line, spaces
+from sdarts_tf.analysis import cost_target
 from sdarts_tf.config import RetrainConfig, SearchConfig
 from sdarts_tf.errors import InputError, RunError
 from sdarts_tf.genotypes.genotype import Genotype
 from sdarts_tf.search import search
-from sdarts_tf.training import curvature
+from sdarts_tf.training import curvature, discretization
 from sdarts_tf.training.interruption import Paused
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -96,6 +97,28 @@ def test_measuring_and_pausing_disturb_nothing(run, tmp_path):
         assert {**record, "seconds": 0} == {**plain, "seconds": 0}
     assert [path.name for path in (tmp_path / "run" / "kept").iterdir()] == ["epoch-2"]
     assert "Hessian 0." in (tmp_path / "run" / "log.txt").read_text().splitlines()[-1]
+
+
+def test_with_a_target_what_is_rounded_is_what_is_found(tmp_path, monkeypatch):
+    """The gap is that of the tilted genotype, and that stays when the network cannot be measured at the end."""
+    rounded, gap = [], discretization.gap
+
+    def fail(*args, **kwargs):
+        raise RunError("The latency could not be measured.")
+
+    monkeypatch.setattr(discretization, "gap", lambda *args: rounded.append(args[-1]) or gap(*args))
+    monkeypatch.setattr(cost_target.CostTarget, "report", fail)
+    config = SearchConfig(
+        method="darts", target="params:1", gap_every=1, gap_batches=1, run_dir=str(tmp_path), **TINY | {"epochs": 1}
+    )
+    with pytest.raises(RunError, match="could not be measured"):
+        search(config)
+    found = Genotype.from_dict(_lines(tmp_path / "genotypes.jsonl")[-1])
+    assert rounded == [found] and found.count("skip_connect") == 16  # the cheapest
+    assert Genotype.from_dict(json.loads((tmp_path / "genotype.json").read_text())) == found
+    mixture = _lines(tmp_path / "mixtures.jsonl")[-1]
+    shares = {group: np.array(rows) for group, rows in mixture["mixture"].items()}
+    assert spaces.get("s2").discretize(shares) != found
 
 
 def test_a_search_that_stops_by_skips_ends_with_the_genotype_before(tmp_path):
