@@ -74,9 +74,10 @@ class Sweep:
         chains = []
         for cell in self.cells():
             folder = self.folder(run_dir, cell)
-            chain = [jobs.job(self.config(cell), folder)]
+            config = self.config(cell)
+            chain = [jobs.job(config, folder)]
             if self.retrain is not None:
-                chain.append(jobs.job(self.retrain_config(cell), folder))
+                chain.append(jobs.training(self.retrain_config(cell), config, folder))
             chains.append(chain)
         return chains
 

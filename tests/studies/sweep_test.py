@@ -81,6 +81,18 @@ def test_trained_cells_have_the_seed_of_their_search(study, pretend):
     assert table[1][2:] == ["49.00 ± 1.00 (48.00)"] * 2
 
 
+def test_a_data_folder_that_moved_reaches_searches_and_trainings(study, pretend):
+    run, config = pretend(formula), study(retrain={"epochs": 1}, settings={"epochs": 1, "data_dir": "old"})
+    with pytest.raises(RunError):
+        sweep(config, side_by_side(run, failing=["rs-s2-digits-1"]))
+    run = pretend(formula)
+    sweep(SweepConfig(run_dir=config.run_dir, resume=True, data_dir="new"), side_by_side(run))
+    assert [(job.command, job.always) for job in run.ran] == [
+        ("search", ("--data_dir=new",)),
+        ("retrain", ("--data_dir=new",)),
+    ]
+
+
 def test_failures_are_told_at_the_end_and_tried_again(study, pretend):
     run, config = pretend(formula), study()
     with pytest.raises(RunError, match=r"1 of the runs failed, first: search in .*rs-s2-digits-1 .* Oh"):
