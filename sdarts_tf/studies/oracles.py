@@ -25,8 +25,8 @@ class _Kept:
         super().reload()
         # A kill between the two files of a new trial leaves it in one of them.
         known = {*self._retry_queue, *self.end_order}
-        self._retry_queue += sorted(set(self.trials) - known, key=int)
-        self.start_order += sorted(set(self.trials) - set(self.start_order), key=int)
+        self._retry_queue += sorted(set(self.trials) - known)
+        self.start_order += sorted(set(self.trials) - set(self.start_order))
 
 
 def _write(path, state):
