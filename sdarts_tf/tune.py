@@ -64,7 +64,12 @@ def tune(config: TuneConfig, run=jobs.run) -> TuneResult:
     try:
         tuner.search()
     except Interrupted as error:
-        sentence = f"Stopped, the present trial is saved; go on with --resume --run_dir={folder}"
+        again = (
+            "by the same command, with the same KERASTUNER_TUNER_ID"
+            if role == "worker"
+            else f"with --resume --run_dir={folder}"
+        )
+        sentence = f"Stopped, the present trial is saved; go on {again}"
         raise Interrupted(sentence, error.exit_status - 128) from error
     finally:
         best = [] if role == "worker" else results.write(folder, planned)

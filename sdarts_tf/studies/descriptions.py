@@ -11,8 +11,8 @@ from sdarts_tf.config import RetrainConfig, SearchConfig
 from sdarts_tf.errors import InputError
 
 CONFIGS = {"search": SearchConfig, "retrain": RetrainConfig}
-# What every run of a study gets from the study itself.
-_RESERVED = {"run_dir", "resume", "stop_after"}
+# What every run of a study gets from the study itself, or would make it no run.
+_RESERVED = {"run_dir", "resume", "stop_after", "check_data"}
 
 
 def load(path, what: str) -> str:

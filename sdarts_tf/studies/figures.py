@@ -52,17 +52,19 @@ def measuring(config: SearchConfig | RetrainConfig, figure: str, *, every_epoch:
         every_epoch: the figure is wanted after every epoch, not only after the last.
 
     Raises:
-        InputError: the figure needs a setting that only the user can choose.
+        InputError: the figure needs a setting that only the user can choose, or the run may end without it.
     """
     if isinstance(config, RetrainConfig):
         held_out = config.valid_share or config.dataset in text.NAMES or figure == "valid_perplexity"
         if figure.startswith("valid_") and not held_out:
             raise InputError(f"{figure} is measured on images that are held out; add a valid_share, for example 0.1.")
         return config
+    if config.stop:
+        raise InputError(f"stop={config.stop} ends with an earlier epoch than the one that is measured; leave it out.")
     every = 1 if every_epoch else config.epochs
-    if figure.startswith(("pruned_", "one_hot_")) and not config.gap_every:
+    if figure.startswith(("pruned_", "one_hot_")) and (every_epoch or not config.gap_every):
         return dataclasses.replace(config, gap_every=every)
-    if figure == "hessian_norm" and not config.hessian_every:
+    if figure == "hessian_norm" and (every_epoch or not config.hessian_every):
         return dataclasses.replace(config, hessian_every=every)
     if figure.startswith("true_") and config.benchmark is None:
         raise InputError(f"{figure} is looked up in the table of a benchmark; add --benchmark=FILE.")

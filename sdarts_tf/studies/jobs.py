@@ -90,6 +90,24 @@ def job(config: SearchConfig | RetrainConfig, run_dir: pathlib.Path, *, stop_aft
     return Job("retrain" if isinstance(config, RetrainConfig) else "search", run_dir, flags, always)
 
 
+def training(config: RetrainConfig, search: SearchConfig, run_dir: pathlib.Path) -> Job:
+    """The job of training the cell that a search in the same folder finds.
+
+    Args:
+        config: of the training. Where it leaves the data folder open and has the search's data set, the folder is
+            that of `search`, which a study that goes on may have been given anew.
+        search: of the search.
+        run_dir: the folder of both.
+
+    Example:
+        >>> training(RetrainConfig(), SearchConfig(data_dir="moved"), pathlib.Path("runs/a")).always
+        ('--data_dir=moved',)
+    """
+    if config.data_dir is None and config.dataset in (None, search.dataset):
+        config = dataclasses.replace(config, data_dir=search.data_dir)
+    return job(config, run_dir)
+
+
 class Unusable(RunError):
     """A job refused its settings or its files."""
 

@@ -26,14 +26,14 @@ class Sweep:
 
     Args:
         axes: setting -> its values, `method` and `seed` among them.
-        skipped: values of some settings that are not run together.
+        skipped: setting -> values, for some settings, none of which are run together.
         settings: flags of every search.
         retrain: flags of the training of every search's cell; None if there is none.
         figure: what the table shows, a figure of `figures.of_run`.
     """
 
     axes: Mapping[str, tuple]
-    skipped: tuple[Mapping, ...]
+    skipped: tuple[Mapping[str, tuple], ...]
     settings: tuple[str, ...]
     retrain: tuple[str, ...] | None
     figure: str
@@ -43,7 +43,7 @@ class Sweep:
         order = sorted(self.axes, key=lambda name: name != _REPEATED)
         combined = [dict(zip(order, values, strict=True)) for values in itertools.product(*map(self.axes.get, order))]
         cells = [{name: cell[name] for name in self.axes} for cell in combined]
-        return [cell for cell in cells if not any(skip.items() <= cell.items() for skip in self.skipped)]
+        return [cell for cell in cells if not any(_matches(cell, skip) for skip in self.skipped)]
 
     def config(self, cell: Mapping) -> SearchConfig:
         """The search of a run."""
@@ -74,9 +74,10 @@ class Sweep:
         chains = []
         for cell in self.cells():
             folder = self.folder(run_dir, cell)
-            chain = [jobs.job(self.config(cell), folder)]
+            config = self.config(cell)
+            chain = [jobs.job(config, folder)]
             if self.retrain is not None:
-                chain.append(jobs.job(self.retrain_config(cell), folder))
+                chain.append(jobs.training(self.retrain_config(cell), config, folder))
             chains.append(chain)
         return chains
 
@@ -108,20 +109,36 @@ def read(text: str, overrides: Mapping[str, str]) -> Sweep:
     retrain = found.get("retrain")
     if retrain is not None:
         retrain = descriptions.flags("retrain", retrain)
-    skipped = found.get("skip", [])
-    if not isinstance(skipped, list) or not all(isinstance(each, dict) and set(each) <= set(axes) for each in skipped):
-        raise InputError(f"skip is {json.dumps(skipped)}; give a list of objects with values of {', '.join(axes)}.")
     base = descriptions.config("search", settings)
     default = "retrained_test_error" if retrain is not None else "true_test_error" if base.benchmark else "valid_error"
     sweep = Sweep(
         {name: tuple(values) for name, values in axes.items()},
-        tuple(skipped),
+        _skipped(found.get("skip", []), axes),
         settings,
         retrain,
         found.get("figure", default),
     )
     _check(sweep)
     return sweep
+
+
+def _skipped(given, axes) -> tuple[dict[str, tuple], ...]:
+    """What the file leaves out; a single value may stand for a list of one."""
+    if not isinstance(given, list) or not all(isinstance(each, dict) and set(each) <= set(axes) for each in given):
+        raise InputError(f"skip is {json.dumps(given)}; give a list of objects with values of {', '.join(axes)}.")
+    skipped = [
+        {name: tuple(value) if isinstance(value, list) else (value,) for name, value in each.items()} for each in given
+    ]
+    for name, values in ((name, values) for each in skipped for name, values in each.items()):
+        if not values or not all(value in axes[name] for value in values):
+            raise InputError(
+                f"skip has {name} {json.dumps(values)}; choose from the swept ones, {json.dumps(axes[name])[1:-1]}."
+            )
+    return tuple(skipped)
+
+
+def _matches(cell, skip):
+    return all(cell[name] in values for name, values in skip.items())
 
 
 def _check(sweep: Sweep) -> None:
@@ -159,14 +176,15 @@ def paper_table(sweep: Sweep, outcomes: Sequence[tuple[dict, dict[str, float]]])
     """Methods side by side, a row for each other combination: mean ± deviation over the seeds (best).
 
     Errors and accuracies are in percent. The deviation is that of a sample; one run has none. Where runs are missing,
-    their number stands beside the best.
+    or have no such figure, the number of the others stands beside the best.
     """
     others = [name for name in sweep.axes if name not in (_COLUMN, _REPEATED)]
     planned, found = collections.Counter(), collections.defaultdict(list)
     for cell in sweep.cells():
         planned[_place(cell, others)] += 1
     for cell, figures_of_run in outcomes:
-        found[_place(cell, others)].append(figures_of_run[sweep.figure])
+        if sweep.figure in figures_of_run:  # a benchmark may lack a genotype
+            found[_place(cell, others)].append(figures_of_run[sweep.figure])
     rows = []
     for row in dict.fromkeys(row for row, _ in planned):
         columns = [_summary(sweep.figure, found[row, name], planned[row, name]) for name in sweep.axes[_COLUMN]]

@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import itertools
 import json
 import typing
 from collections.abc import Mapping
@@ -189,8 +188,15 @@ def _parameter(field, given, earlier) -> Parameter:
 def _choices(field, values) -> tuple:
     if not isinstance(values, list) or not values or len(set(map(str, values))) < len(values):
         raise InputError(f"{field.name} has the values {json.dumps(values)}; give a list without repetitions.")
+    if float in {field.type, *typing.get_args(field.type)} and all(type(value) in (int, float) for value in values):
+        values = list(map(float, values))
     # keras-tuner takes values of one type only.
-    return tuple(map(float, values)) if float in {field.type, *typing.get_args(field.type)} else tuple(values)
+    if len(set(map(type, values))) > 1 or not isinstance(values[0], str | int | float):
+        raise InputError(
+            f"{field.name} has the values {json.dumps(values)}; give values of one type: whole numbers, other numbers, "
+            "texts, or true and false."
+        )
+    return tuple(values)
 
 
 def _steps(name, low, high, step) -> list:
@@ -202,13 +208,16 @@ def _steps(name, low, high, step) -> list:
 
 
 def _conditions(name, when, earlier) -> dict[str, tuple]:
+    if not isinstance(when, dict):
+        raise InputError(f'{name} is tuned when {json.dumps(when)}; write "when": {{"method": ["rs"]}} or the like.')
     conditions = {}
     for parent, values in when.items():
         wanted = tuple(values) if isinstance(values, list) else (values,)
-        if parent not in earlier or not set(wanted) <= set(earlier[parent].values or ()):
+        known = earlier[parent].values or () if parent in earlier else ()
+        if not wanted or not all(value in known for value in wanted):
             raise InputError(
-                f"{name} is tuned when {parent} is {', '.join(map(str, wanted))}; name a parameter above it that has "
-                "these values."
+                f"{name} is tuned when {parent} is {', '.join(map(str, wanted)) or 'one of none'}; name a parameter "
+                "above it that has these values."
             )
         conditions[parent] = wanted
     return conditions
@@ -217,19 +226,19 @@ def _conditions(name, when, earlier) -> dict[str, tuple]:
 def _check(plan: Plan) -> None:
     """Raises InputError where the parts of a plan contradict each other, or a single value is not allowed."""
     base = plan.settings_config()
-    for parameter, value in itertools.chain.from_iterable(
-        itertools.product([each], each.limits()) for each in plan.parameters
-    ):
+    tuned = [
         descriptions.config(plan.command, plan.settings, [descriptions.flag(plan.command, parameter.name, value)])
+        for parameter in plan.parameters
+        for value in parameter.limits()
+    ]
     own = plan.objective.removeprefix(figures.RETRAINED)
     if own != plan.objective:
         if plan.retrain is None:
             raise InputError(f'{plan.objective} needs trainings; add "retrain": {{...}} with their settings.')
         figures.measuring(plan.retrain_config(), own)
     else:
-        figures.measuring(base, own)
-    if getattr(base, "stop", None):
-        raise InputError(f"stop={base.stop} ends with an earlier epoch than the one that is measured; leave it out.")
+        for config in (base, *tuned):
+            figures.measuring(config, own)
     _check_oracle(plan, {each.name: each for each in plan.parameters})
 
 

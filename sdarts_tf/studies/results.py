@@ -8,7 +8,7 @@ from keras_tuner.engine.trial import Trial as KerasTrial
 
 from sdarts_tf.studies import figures, hparams, importance, pictures, tables
 from sdarts_tf.studies.plan import Plan
-from sdarts_tf.studies.tuner import TRIALS, TUNER
+from sdarts_tf.studies.study_directory import TRIALS, TUNER
 from sdarts_tf.training.run_directory import RunDirectory
 
 _ALSO_SHOWN = ("valid_accuracy", "true_test_accuracy", "hessian_norm", "retrained_test_accuracy")
@@ -39,9 +39,11 @@ class Trial:
 
 def read(run_dir: pathlib.Path) -> list[Trial]:
     """The trials of a tune, in the order in which they began."""
-    paths = sorted((run_dir / TUNER).glob("trial_*/trial.json"))
-    found = {trial.trial_id: trial for trial in (KerasTrial.load(str(path)) for path in paths)}
-    return [_trial(trial, found) for trial in found.values()]
+    paths = (run_dir / TUNER).glob("trial_*/trial.json")
+    # By number: once more trials are asked for, the names of later ones may have more digits.
+    trials = sorted((KerasTrial.load(str(path)) for path in paths), key=lambda trial: int(trial.trial_id))
+    found = {trial.trial_id: trial for trial in trials}
+    return [_trial(trial, found) for trial in trials]
 
 
 def _trial(trial, found):

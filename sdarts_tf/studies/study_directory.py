@@ -11,6 +11,8 @@ from sdarts_tf.errors import InputError
 from sdarts_tf.studies import descriptions
 from sdarts_tf.training.run_directory import RunDirectory
 
+TUNER, TRIALS = "tuner", "trials"  # keras-tuner's files and the runs, in the folder of a tune
+
 
 def prepare(
     config: TuneConfig | SweepConfig,
@@ -40,7 +42,8 @@ def prepare(
         return config, descriptions.load(config.file, what)
     directory, name = RunDirectory(config.run_dir, what=f"a {what}"), f"{what}.json"
     if not config.resume:
-        directory.require_unused((name,))
+        # A worker may begin before its chief, and then waits for it.
+        directory.require_unused((name, TUNER) if what == "tune" else (name,))
         text = descriptions.load(config.file, what)
         check(text)
         directory.create(config, command_line.to_flagfile(config), checkpoint_bytes=0, files={name: text})

@@ -1,5 +1,6 @@
 """A keras-tuner whose trials are searches or trainings of this package, each a run's folder of its own."""
 
+import contextlib
 import math
 import pathlib
 import time
@@ -13,9 +14,8 @@ from sdarts_tf.config import RetrainConfig, SearchConfig
 from sdarts_tf.errors import Diverged, InputError, RunError
 from sdarts_tf.studies import figures, jobs
 from sdarts_tf.studies.jobs import Job
+from sdarts_tf.studies.study_directory import TRIALS, TUNER
 from sdarts_tf.training.run_directory import RunDirectory
-
-TUNER, TRIALS = "tuner", "trials"  # keras-tuner's files and the runs, in the folder of a tune
 
 
 class RunTuner(BaseTuner):
@@ -54,9 +54,14 @@ class RunTuner(BaseTuner):
         tell: Callable[[str], None] = print,
     ):
         self._folder, self._retrain, self._run, self._tell = pathlib.Path(directory), retrain, run, tell
-        self._waits = False
-        super().__init__(oracle, settings, directory=str(directory), project_name=TUNER)
+        self._settings, self._waits = settings, False
+        super().__init__(oracle, self._declare, directory=str(directory), project_name=TUNER)
         self.save()  # so that a tune that is killed in its first trial is found again
+
+    def _declare(self, hp):
+        """Settings, as keras-tuner asks for them to learn what is tuned; None where the first values contradict."""
+        with contextlib.suppress(InputError):
+            return self._settings(hp)
 
     def save(self):
         """Keeps the oracle's state, in one piece; the tuner has none of its own."""
@@ -96,17 +101,14 @@ class RunTuner(BaseTuner):
         """Runs a trial to its end, or as far as hyperband wants it; returns its figures.
 
         Raises:
-            keras_tuner.errors.FailedTrialError: it diverged, or its settings do not go together.
+            keras_tuner.errors.FailedTrialError: it diverged, its settings do not go together, or a benchmark lacks
+                its genotype.
             keras_tuner.errors.FatalError: anything else, which ends the tune.
         """
         objective = self.oracle.objective.name
         try:
             found = self._figures(trial)
-            if objective not in found:
-                raise InputError(f"Trial {trial.trial_id} recorded no {objective}; choose from {', '.join(found)}.")
-            if not math.isfinite(found[objective]):
-                raise Diverged(f"Its {objective} is not finite.")
-        except Diverged as error:
+        except (Diverged, InputError) as error:
             raise self._failed(trial, error) from error
         except jobs.Unusable as error:
             # As long as no trial has succeeded, it may be the settings that all trials share.
@@ -115,6 +117,14 @@ class RunTuner(BaseTuner):
             raise self._failed(trial, error) from error
         except Exception as error:
             raise keras_tuner.errors.FatalError from error
+        if objective not in found:
+            lacking = f"It recorded no {objective}; there are {', '.join(found)}."
+            # The table of a benchmark may lack a genotype; any other figure is there in all trials or in none.
+            if objective.startswith("true_"):
+                raise self._failed(trial, lacking)
+            raise keras_tuner.errors.FatalError from InputError(f"Trial {trial.trial_id}: {lacking}")
+        if not math.isfinite(found[objective]):
+            raise self._failed(trial, f"Its {objective} is not finite.")
         self._tell(f"trial {trial.trial_id}: {objective} {found[objective]:.6g}")
         return found
 
@@ -123,16 +133,17 @@ class RunTuner(BaseTuner):
         return keras_tuner.errors.FailedTrialError(str(error))
 
     def _figures(self, trial):
-        config, epochs = self.hypermodel.build(trial.hyperparameters), trial.hyperparameters.values.get("tuner/epochs")
+        config, epochs = self._settings(trial.hyperparameters), trial.hyperparameters.values.get("tuner/epochs")
         objective, folder = self.oracle.objective.name, self._folder / TRIALS / self._root(trial)
         if not objective.startswith(figures.RETRAINED):
             config = figures.measuring(config, objective, every_epoch=epochs is not None)
         is_training = isinstance(config, RetrainConfig)
-        steps = []
-        if epochs is None or figures.epochs_recorded(folder / "retrain" if is_training else folder) < epochs:
+        steps, done = [], figures.epochs_recorded(folder / "retrain" if is_training else folder)
+        # A run that recorded its last epoch may have been killed before its result.
+        if epochs is None or done < epochs or epochs >= config.epochs:
             steps.append(jobs.job(config, folder, stop_after=epochs))
         if self._retrain is not None and not is_training:
-            steps.append(jobs.job(self._retrain, folder))
+            steps.append(jobs.training(self._retrain, config, folder))
         self._run(steps)
         return figures.of_training(folder) if is_training else figures.of_run(folder)
 

@@ -6,7 +6,7 @@ import pytest
 
 from sdarts_tf import command_line
 from sdarts_tf import config as configuration
-from sdarts_tf.config import RetrainConfig, SearchConfig
+from sdarts_tf.config import RetrainConfig, SearchConfig, TuneConfig
 from sdarts_tf.studies import jobs
 
 
@@ -30,15 +30,28 @@ def pretend():
     return make
 
 
+@pytest.fixture
+def study(tmp_path):
+    """Function of the keys of a file -> the settings of a tune of it."""
+
+    def make(**keys):
+        path = tmp_path / "study.json"
+        path.write_text(json.dumps({"objective": "pruned_accuracy", "settings": {"epochs": 2}, **keys}))
+        return TuneConfig(file=str(path), run_dir=str(tmp_path / "tune"))
+
+    return make
+
+
 def _write(job, formula):
     training = job.command == "retrain"
     folder = job.run_dir / "retrain" if training else job.run_dir
     config = command_line.parse(RetrainConfig if training else SearchConfig, [*job.flags, *job.always])
     folder.mkdir(parents=True, exist_ok=True)
-    if not job.has_begun():
-        (folder / "config.json").write_text(configuration.to_json(config))
     metrics = folder / "metrics.jsonl"
     lines = metrics.read_text().splitlines() if metrics.exists() else []
+    assert not lines or "--resume" in job.arguments()
+    if not job.has_begun():
+        (folder / "config.json").write_text(configuration.to_json(config))
     for epoch in range(len(lines) + 1, min(config.epochs, config.stop_after or config.epochs) + 1):
         lines.append(json.dumps({"epoch": epoch, **formula(config, epoch)}))
         metrics.write_text("\n".join(lines) + "\n")

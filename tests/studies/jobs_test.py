@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from sdarts_tf.config import RetrainConfig, SearchConfig
 from sdarts_tf.errors import Diverged, InputError, RunError
 from sdarts_tf.studies import devices, jobs
 from sdarts_tf.studies.jobs import Job
@@ -87,6 +88,17 @@ def test_as_many_run_side_by_side_as_there_are_environments(folder):
     assert noted == [2]  # the third waited
     begun = [line.split()[1] for line in calls(folder) if line.startswith("begins")]
     assert sorted(begun[:2]) == ["0", "1"] and len(begun) == 3
+
+
+def test_a_training_has_the_searchs_data_folder_with_the_searchs_data_set_only(tmp_path):
+    search = SearchConfig(dataset="svhn", data_dir="moved")
+    for given, expected in (
+        ({}, ("--data_dir=moved",)),
+        ({"dataset": "svhn"}, ("--data_dir=moved",)),
+        ({"dataset": "svhn", "data_dir": "mine"}, ("--data_dir=mine",)),
+        ({"dataset": "cifar10"}, ()),
+    ):
+        assert jobs.training(RetrainConfig(**given), search, tmp_path).always == expected
 
 
 def test_a_signal_is_passed_on_and_all_is_waited_for(folder):

@@ -55,6 +55,18 @@ WRONG = {
     "The grid needs single values of epsilon": {"tune": {"epsilon": {"from": 0, "to": 1}}},
     "a log scale needs a number above 0": {"tune": {"epsilon": {"from": 0, "to": 1, "scale": "log"}}},
     "give a list without repetitions": {"tune": {"epsilon": [0.1, 0.1]}},
+    'epsilon has the values ["a", 0.1]; give values of one type': {"tune": {"epsilon": ["a", 0.1]}},
+    "epsilon has the values [null, 0.1]": {"tune": {"epsilon": [None, 0.1]}},
+    'method has the values [["rs"]]': {"tune": {"method": [["rs"]]}},
+    'epsilon is tuned when "rs"; write "when": ': {"tune": {"epsilon": {"values": [0.1], "when": "rs"}}},
+    "epsilon is tuned when method is ['rs']; name a parameter above it": {
+        "tune": {"method": ["rs"], "epsilon": {"values": [0.1], "when": {"method": [["rs"]]}}}
+    },
+    "epsilon is tuned when method is one of none": {
+        "tune": {"method": ["rs"], "epsilon": {"values": [0.1], "when": {"method": []}}}
+    },
+    "The setting of search 'check_data' is not known": {"settings": {"check_data": True}},
+    "stop=skips:3 ends with an earlier epoch": {"tune": {"stop": ["skips:3"]}},
     "name a parameter above it": {"tune": {"epsilon": {"values": [0.1], "when": {"method": ["rs"]}}}},
     "The oracle random needs a number of trials": {"oracle": "random"},
     "trials is 0; give a whole number that is at least 1": {"trials": 0},

@@ -1,5 +1,6 @@
 """Sweeps whose runs are pretended: which runs they make, and the numbers in their tables."""
 
+import contextlib
 import json
 import pathlib
 import statistics
@@ -10,6 +11,7 @@ from sdarts_tf.config import SweepConfig
 from sdarts_tf.errors import InputError, RunError
 from sdarts_tf.studies import matrix
 from sdarts_tf.sweep import sweep
+from sdarts_tf.training.interruption import Interrupted
 
 AXES = {"method": ["darts", "rs"], "space": ["s2", "s4"], "dataset": ["digits"], "seed": [0, 1, 2]}
 LEVEL = {"darts": 0.3, "rs": 0.2}
@@ -79,6 +81,18 @@ def test_trained_cells_have_the_seed_of_their_search(study, pretend):
     assert table[1][2:] == ["49.00 ± 1.00 (48.00)"] * 2
 
 
+def test_a_data_folder_that_moved_reaches_searches_and_trainings(study, pretend):
+    run, config = pretend(formula), study(retrain={"epochs": 1}, settings={"epochs": 1, "data_dir": "old"})
+    with pytest.raises(RunError):
+        sweep(config, side_by_side(run, failing=["rs-s2-digits-1"]))
+    run = pretend(formula)
+    sweep(SweepConfig(run_dir=config.run_dir, resume=True, data_dir="new"), side_by_side(run))
+    assert [(job.command, job.always) for job in run.ran] == [
+        ("search", ("--data_dir=new",)),
+        ("retrain", ("--data_dir=new",)),
+    ]
+
+
 def test_failures_are_told_at_the_end_and_tried_again(study, pretend):
     run, config = pretend(formula), study()
     with pytest.raises(RunError, match=r"1 of the runs failed, first: search in .*rs-s2-digits-1 .* Oh"):
@@ -90,10 +104,36 @@ def test_failures_are_told_at_the_end_and_tried_again(study, pretend):
     assert len(run.ran) == 12
 
 
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_a_run_without_the_figure_is_counted_as_missing(study, pretend, tmp_path, interrupted):
+    """The table of a benchmark may lack a genotype; an interruption is told all the same."""
+
+    def partial(config, epoch):
+        return {"valid_accuracy": 0.5} | ({"true_test_accuracy": 0.9 + config.seed / 100} if config.seed else {})
+
+    def run_all(chains, environments, tell):
+        side_by_side(pretend(partial))(chains, environments, tell)
+        if interrupted:
+            raise Interrupted("Stopped.", 15)
+        return []
+
+    config = study(settings={"epochs": 1, "benchmark": "table.csv"})
+    with pytest.raises(Interrupted) if interrupted else contextlib.nullcontext():
+        assert sweep(config, run_all).table[1][2:] == ["8.50 ± 0.71 (8.00, 2 of 3)"] * 2
+    assert (tmp_path / "sweep" / "table.md").exists()
+
+
+def test_a_search_that_stops_early_is_judged_by_its_trained_cell():
+    text = json.dumps({"sweep": {"stop": ["skips:2"]}, "settings": {"epochs": 2}, "retrain": {"epochs": 1}})
+    assert matrix.read(text, {}).config({"stop": "skips:2"}).stop == "skips:2"
+
+
 def test_any_setting_can_be_swept_and_combinations_left_out():
     axes = {"method": ["rs", "adv"], "pgd_steps": [1, 7], "seed": [0]}
     found = matrix.read(json.dumps({"sweep": axes, "skip": [{"method": "rs", "pgd_steps": 7}]}), {})
     assert [tuple(cell.values()) for cell in found.cells()] == [("rs", 1, 0), ("adv", 1, 0), ("adv", 7, 0)]
+    listed = matrix.read(json.dumps({"sweep": axes, "skip": [{"method": ["adv"], "pgd_steps": [1, 7]}]}), {})
+    assert [tuple(cell.values()) for cell in listed.cells()] == [("rs", 1, 0), ("rs", 7, 0)]
 
 
 WRONG = {
@@ -103,6 +143,10 @@ WRONG = {
     "Two runs would lie in the same folder": {"sweep": {"seed": [1, 1]}},
     "The file skips all of its runs": {"sweep": {"seed": [1]}, "skip": [{"seed": 1}]},
     "give a list of objects with values of": {"skip": [{"channels": 1}]},
+    'skip has method ["rs", "r"]; choose from the swept ones, "rs".': {"skip": [{"method": ["rs", "r"]}]},
+    "skip has method []": {"skip": [{"method": []}]},
+    "stop=skips:2 ends with an earlier epoch": {"settings": {"stop": "skips:2"}, "figure": "pruned_accuracy"},
+    "stop=skips:3 ends with an earlier epoch": {"sweep": {"stop": ["skips:3"]}},
     "The figure 'test_error' is not known": {"figure": "test_error"},
     "retrained_test_error needs trainings": {"figure": "retrained_test_error"},
     "true_test_accuracy is looked up": {"figure": "true_test_error"},

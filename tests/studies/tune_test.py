@@ -23,18 +23,6 @@ def parabola(config, epoch):
     return {"pruned_accuracy": 1 - (config.epsilon - 0.4) ** 2, "hessian_norm": config.epsilon}
 
 
-@pytest.fixture
-def study(tmp_path):
-    """Function of the keys of a file -> the settings of a tune of it."""
-
-    def make(**keys):
-        path = tmp_path / "study.json"
-        path.write_text(json.dumps({"objective": "pruned_accuracy", "settings": {"epochs": 2}, **keys}))
-        return TuneConfig(file=str(path), run_dir=str(tmp_path / "tune"))
-
-    return make
-
-
 def tune_dir(config):
     return pathlib.Path(config.run_dir)
 
