@@ -63,19 +63,19 @@ def test_the_line_through_two_measurements():
 
 
 def test_the_estimate_in_closed_form(monkeypatch):
-    """A step takes 2 s and 0.1 s for each image, memory 100 bytes and 5 for each image and cell; 16 is measured."""
+    """A step takes 2 s and 0.1 s for each image, memory 100 bytes and 5 for each image and cell."""
     memory = iter([100.0])
     supernet = types.SimpleNamespace(count_params=lambda: 7)
     monkeypatch.setattr(estimate, "build_step", lambda *a, **k: types.SimpleNamespace(supernet=supernet))
     monkeypatch.setattr(estimate, "_memory", lambda: next(memory))
     monkeypatch.setattr(estimate, "_steps", lambda *a: lambda n: (2 + 0.1 * n, 100.0 + 5 * 8 * n, time.perf_counter()))
     monkeypatch.setattr(estimate, "_evaluation_seconds", lambda *a: 3.0)
-    config = SearchConfig(dataset="digits", batch_size=64, cells=20, epochs=3, train_share=0.25).completed()
+    config = SearchConfig(dataset="digits", batch_size=16, cells=20, epochs=3, train_share=0.25).completed()
     found = estimate.of_search(config, sources.get("digits"), count=1000)
-    assert (found.batches, found.cells, found.steps) == ((8, 16), 8, 3 * 3)  # 250 // 64
-    assert found.seconds_per_step == pytest.approx((2 + 0.1 * 64) * 20 / 8)
-    assert found.evaluation_seconds == pytest.approx(3 * 12 * 3.0 * 4 * 20 / 8)  # 750 images in 12 batches
-    assert found.peak_bytes == pytest.approx(100 + 5 * 20 * 64 + 2 * 1000 * 8 * 8 * 3)
+    assert (found.batches, found.cells, found.steps) == ((4, 8), 8, 3 * 15)  # 250 // 16
+    assert found.seconds_per_step == pytest.approx((2 + 0.1 * 16) * 20 / 8)
+    assert found.evaluation_seconds == pytest.approx(3 * 47 * 3.0 * 2 * 20 / 8)  # 750 images in 47 batches
+    assert found.peak_bytes == pytest.approx(100 + 5 * 20 * 16 + 2 * 1000 * 8 * 8 * 3)
 
 
 @pytest.mark.parametrize(("batch_size", "parts"), [(1, 1), (6, 6), (64, 1), (64, 16), (64, 32), (96, 3)])

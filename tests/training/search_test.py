@@ -109,7 +109,7 @@ def test_with_a_target_what_is_rounded_is_what_is_found(tmp_path, monkeypatch):
     monkeypatch.setattr(discretization, "gap", lambda *args: rounded.append(args[-1]) or gap(*args))
     monkeypatch.setattr(cost_target.CostTarget, "report", fail)
     config = SearchConfig(
-        method="darts", target="params:1", gap_every=1, gap_batches=1, run_dir=str(tmp_path), **TINY | {"epochs": 1}
+        method="darts", target="params:1150", gap_every=1, gap_batches=1, run_dir=str(tmp_path), **TINY | {"epochs": 1}
     )
     with pytest.raises(RunError, match="could not be measured"):
         search(config)
