@@ -256,13 +256,14 @@ def test_no_graph_leaves_out_an_operation(name, kind, each):
         graphs = context.context().export_run_metadata().function_graphs
     finally:
         context.disable_run_metadata()
-    counts = [[node.op for node in graph.post_optimization_graph.node].count(kind) for graph in graphs]
+    # Grappler may fuse one with what follows: _FusedConv2D.
+    counts = [sum(node.op.endswith(kind) for node in graph.post_optimization_graph.node) for graph in graphs]
     assert max(counts) == 10 * each
 
 
 def test_operations_are_measured_alone(monkeypatch):
     """Nothing for what does nothing; more for more pixels."""
     monkeypatch.setattr(latency, "_ROUND_SECONDS", 0.0)
-    assert latency.operation_milliseconds("skip_connect", 4, 8, 8, 1) == 0
+    assert latency.operation_milliseconds("skip_connect", 4, 8, 8, 1) == pytest.approx(0, abs=1e-3)
     small, large = (latency.operation_milliseconds("sep_conv_5x5", 8, side, side, 1) for side in (2, 64))
     assert large > small >= 0
