@@ -109,6 +109,7 @@ def test_selection_starts_from_the_weights_of_the_search(searched, run_dir, monk
         np.testing.assert_array_equal(value, reader.get_tensor(f"supernet/{number}/.ATTRIBUTES/VARIABLE_VALUE"))
 
 
+@pytest.mark.slow
 def test_a_selection_that_is_stopped_goes_on_bit_for_bit(selected, run_dir, monkeypatch):
     """Stopped between two decisions of one epoch."""
     note, count = SelectionLoop._note, []

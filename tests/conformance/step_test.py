@@ -138,7 +138,14 @@ def test_without_synchronization_statistics_are_the_mean_and_equal_everywhere(ti
         np.testing.assert_array_equal(copies[0].numpy(), copies[1].numpy())
 
 
-@pytest.mark.parametrize("settings", [{"attack_statistics": "training"}, {"projection": "exact"}, {"pgd_steps": 2}])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"attack_statistics": "training"},
+        pytest.param({"projection": "exact"}, marks=pytest.mark.slow),
+        pytest.param({"pgd_steps": 2}, marks=pytest.mark.slow),
+    ],
+)
 def test_variants_of_the_attack_change_it_and_move_no_statistics(settings, tiny):
     """Each setting gives other weights than the default; one more forward pass would give other statistics."""
     steps = [tiny.step("s2", "adv"), tiny.step("s2", "adv", **settings)]

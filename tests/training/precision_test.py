@@ -164,6 +164,7 @@ def test_a_scaled_gradient_comes_back_as_it_is():
         assert float(gradient) == pytest.approx(expected, rel=1e-2)
 
 
+@pytest.mark.slow
 def test_a_search_with_everything_that_saves_memory_counts_the_skipped_steps(tmp_path, monkeypatch):
     """The scale begins so high that the first steps are skipped; the last one is taken."""
     monkeypatch.setattr(search_step, "Precision", functools.partial(Precision, start=2.0**24))

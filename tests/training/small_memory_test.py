@@ -52,7 +52,9 @@ def assert_same(ours, expected):
         pytest.param({"method": "rs", "sync_batch_norm": True}, 2, {}, id="two replicas", marks=pytest.mark.slow),
         pytest.param({"method": "second_order"}, 1, {}, id="second order", marks=pytest.mark.slow),
         pytest.param({"space": "s3", "method": "rs+pdarts"}, 1, DROPPED, id="drawn", marks=pytest.mark.slow),
-        pytest.param({"space": "nasbench201", "method": "adv", "cells": 1}, 1, {}, id="nasbench201"),
+        pytest.param(
+            {"space": "nasbench201", "method": "adv", "cells": 1}, 1, {}, id="nasbench201", marks=pytest.mark.slow
+        ),
     ],
 )
 def test_a_search_step_that_recomputes_is_the_same(settings, replicas, rates, two_replicas):
