@@ -21,6 +21,9 @@ cd "$ROOT"
 if [[ $# -gt 0 ]]; then
   exec "$VENV/bin/python" -m pytest -n 2 -q "$@"
 fi
-# In two parts: TensorFlow never gives memory back, and one process for all would hold 12 GB.
-"$VENV/bin/python" -m pytest -n 2 -q -m "not slow" --ignore=tests/training
-"$VENV/bin/python" -m pytest -n 2 -q -m "not slow" tests/training
+# In three parts: TensorFlow never gives memory back, and one process for all would hold 17 GB.
+for part in "--ignore=tests/training --ignore=tests/conformance --ignore=tests/reference" \
+  "tests/conformance tests/reference" tests/training; do
+  # shellcheck disable=SC2086  # several words
+  "$VENV/bin/python" -m pytest -n 2 -q -m "not slow" $part
+done
