@@ -13,12 +13,13 @@ import tensorflow as tf
 import sdarts_tf.retrain
 import sdarts_tf.search
 from sdarts_tf import command_line, spaces
-from sdarts_tf.config import EvaluateConfig, RetrainConfig, SearchConfig
+from sdarts_tf.config import EvaluateConfig, ReportConfig, RetrainConfig, SearchConfig
 from sdarts_tf.data import sources
 from sdarts_tf.data.description import DataDescription
 from sdarts_tf.errors import InputError
 from sdarts_tf.evaluate import evaluate
 from sdarts_tf.interop import saved_model
+from sdarts_tf.report import report
 from sdarts_tf.retrain import retrain
 from sdarts_tf.search import search
 
@@ -72,6 +73,13 @@ def test_evaluation_loads_the_plugin_of_the_run(run, as_in_a_new_process):
     with as_in_a_new_process():
         evaluation = evaluate(EvaluateConfig(run_dir=str(trained.run_dir)))
     assert evaluation.images == 25 and evaluation.top_1 == pytest.approx(trained.test_accuracy, abs=1e-6)
+
+
+def test_the_report_names_the_candidates_of_the_plugin(run, as_in_a_new_process):
+    searched, _ = run
+    with as_in_a_new_process():
+        page = report(ReportConfig(run_dir=(str(searched.run_dir),))).read_text(encoding="utf-8")
+    assert "squeeze_1x1" in page and "0 -&gt; 2" in page and "row 0" not in page
 
 
 def test_the_sheet_lies_where_the_run_was_started(run):

@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from markupsafe import Markup
 
-from sdarts_tf import spaces
-from sdarts_tf.errors import InputError
 from sdarts_tf.reporting import charts, tables
 from sdarts_tf.reporting.charts import Chart, Series
 from sdarts_tf.reporting.run import Run
@@ -191,10 +189,7 @@ def _group(run, group, values):
 
 def _rows(run, group, shape):
     """Label and candidates of each row of a group; numbers where the space does not name them."""
-    try:
-        named = spaces.rows(str(run.search.config.get("space")))[group] if run.search else []
-    except (InputError, KeyError):
-        named = []
+    named = run.rows.get(group, [])
     if [len(names) for _, names in named] == [shape[2]] * shape[1]:
         return named
     return [(f"row {row}", tuple(map(str, range(shape[2])))) for row in range(shape[1])]

@@ -1,4 +1,4 @@
-"""What the folder of a run holds, as plain data. Imports no TensorFlow."""
+"""What the folder of a run holds, as plain data. Imports no TensorFlow but for the plugin of a run."""
 
 import dataclasses
 import json
@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from sdarts_tf import spaces
 from sdarts_tf.errors import InputError
 from sdarts_tf.genotypes.genotype import Genotype
+from sdarts_tf.spaces import plugins
 from sdarts_tf.training import trained_files
 
 ANALYSIS = "analysis/analysis.json"
@@ -44,6 +46,7 @@ class Run:
         search: the search.
         shares: group of alpha -> shares `[epochs, rows, candidates]`.
         share_epochs: the epochs of `shares`.
+        rows: group of alpha -> label and candidates of each row, where the space names them.
         analysis: what `sdarts_tf.analyze` found.
         training: the training of a derived network.
         result: the figures of its test.
@@ -55,6 +58,7 @@ class Run:
     search: Records | None
     shares: dict[str, np.ndarray]
     share_epochs: tuple[int, ...]
+    rows: dict[str, list[tuple[str, tuple[str, ...]]]]
     analysis: dict[str, Any] | None
     training: Records | None
     result: dict[str, Any] | None
@@ -99,6 +103,7 @@ def _read(path, label):
         search=search,
         shares=shares,
         share_epochs=epochs,
+        rows=_rows(path, search) if shares else {},
         analysis=_analysis(path / ANALYSIS),
         training=training,
         result=_json(path / trained_files.FOLDER / "result.json"),
@@ -143,6 +148,16 @@ def _shares(path):
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise _damaged(path, error) from error
     return tuple(line["epoch"] for line in lines), groups
+
+
+def _rows(path, search):
+    """What the space says of its alpha; nothing where it is unknown or the run's plugin cannot be used any more."""
+    try:
+        if plugins.kept(path):
+            plugins.load(plugins.kept(path))
+        return spaces.rows(str(search.config.get("space"))) if search else {}
+    except InputError:
+        return {}
 
 
 def _analysis(path):
