@@ -7,7 +7,6 @@ from sdarts_tf import command_line
 from sdarts_tf.config import ReportConfig
 from sdarts_tf.errors import InputError
 from sdarts_tf.reporting import run
-from sdarts_tf.spaces import plugins
 from sdarts_tf.training.run_directory import RunDirectory
 
 
@@ -25,8 +24,6 @@ def report(config: ReportConfig) -> pathlib.Path:
     """
     if not config.run_dir:
         raise InputError("--run_dir is needed: name the folder of a run, or several with commas between them.")
-    if any(map(plugins.kept, config.run_dir)):
-        command_line.quiet_tensorflow()
     runs = run.read(config.run_dir)
     from sdarts_tf.reporting import page  # imports matplotlib
 

@@ -13,6 +13,7 @@ from sdarts_tf.errors import InputError
 from sdarts_tf.genotypes.drawing import describe, draw
 from sdarts_tf.genotypes.genotype import Genotype
 from sdarts_tf.methods import ingredients, progressive, stopping, target
+from sdarts_tf.reporting import run
 from sdarts_tf.spaces import plugins
 from sdarts_tf.training import cluster, handover
 from sdarts_tf.training.run_directory import RunDirectory
@@ -172,7 +173,7 @@ def search(config: SearchConfig) -> SearchResult:
     with strategy.together(processes, config.run_dir), strategy.create(config.strategy).scope():
         loop = make()
         if not config.resume:
-            files = {plugins.FILE: plugins.read(config.plugin)} if config.plugin else {}
+            files = _plugin_files(config) if config.plugin else {}
             files |= {_COSTS: loop.target.to_json()} if config.target else {}
             flags, size = command_line.to_flagfile(config), loop.checkpoint_bytes()
             directory.create(config, flags, checkpoint_bytes=size, files=files)
@@ -235,6 +236,11 @@ def _target(config, source, directory):
 
     known = (directory.path / _COSTS).read_text(encoding="utf-8") if config.resume else None
     return cost_target.build(config, source, plugin=_plugin(config, directory), known=known)
+
+
+def _plugin_files(config):
+    """The plugin, and the candidates of its space, which a report names without running it."""
+    return {plugins.FILE: plugins.read(config.plugin), run.CANDIDATES: json.dumps(spaces.rows(config.space)) + "\n"}
 
 
 def _plugin(config, directory):

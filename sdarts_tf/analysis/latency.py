@@ -6,6 +6,7 @@ network take adds up. A search gives TensorFlow other threads, so the process th
 kept in the user's cache, by what was asked and by the device.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -59,8 +60,8 @@ def measure(request: dict, *, plugin=None, fresh: bool = False) -> dict:
     """
     plugin = None if plugin is None else str(pathlib.Path(plugin).absolute())
     path = _cache(request, plugin)
-    if path.is_file() and not fresh:
-        return json.loads(path.read_text(encoding="utf-8"))
+    if not fresh and (known := _kept(path)) is not None:
+        return known
     question = json.dumps({**request, "plugin": plugin})
     command = [sys.executable, "-c", _MAIN]
     # A sweep gives each search a share of the threads; what is measured must not depend on it.
@@ -72,11 +73,25 @@ def measure(request: dict, *, plugin=None, fresh: bool = False) -> dict:
     except (IndexError, ValueError) as error:
         lines = done.stderr.strip().splitlines()
         raise RunError(f"The latency could not be measured ({lines[-1] if lines else done.returncode}).") from error
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}")
-    temporary.write_text(json.dumps(answer), encoding="utf-8")
-    os.replace(temporary, path)
+    _keep(path, answer)
     return answer
+
+
+def _kept(path):
+    """The answer that was kept; None where there is none or it is damaged."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def _keep(path, answer):
+    """Keeps an answer, where that is possible: the run has it anyway."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}")
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(json.dumps(answer), encoding="utf-8")
+        os.replace(temporary, path)
 
 
 def answer() -> None:

@@ -154,6 +154,9 @@ def parted(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     The parts depend on the labels alone, and keep their order. A class with one image is trained.
 
+    Raises:
+        InputError: no class has a second image.
+
     Example:
         >>> train, test = parted(np.array([0] * 10 + [1] * 3))
         >>> len(train), len(test), np.bincount(np.array([0] * 10 + [1] * 3)[test]).tolist()
@@ -164,6 +167,11 @@ def parted(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     for label in np.unique(labels):
         (places,) = np.nonzero(labels == label)
         tested[random.permutation(places)[: min(round(len(places) / 5) or 1, len(places) - 1)]] = True
+    if not tested.any():
+        raise InputError(
+            f"No class has more than one image, so that none of the {len(labels)} can be set apart for testing; add "
+            "images, or a part for testing."
+        )
     return np.nonzero(~tested)[0], np.nonzero(tested)[0]
 
 

@@ -45,6 +45,7 @@ class _Looked:
         constant: places of images with one color.
         colored: whether any image is.
         sizes: heights and widths.
+        brightest: the largest pixel.
         broken: sentences about those that cannot be decoded.
     """
 
@@ -54,6 +55,7 @@ class _Looked:
     colored: bool
     sizes: set[tuple[int, int]]
     broken: list[str]
+    brightest: int
 
 
 def inspect(source: Source, data_dir: str | None, max_examples: int | None = None) -> Inspection:
@@ -74,6 +76,7 @@ def inspect(source: Source, data_dir: str | None, max_examples: int | None = Non
         facts += _described(source, split, examples)
         looked[split] = _look(examples, source)
         oddities += _classes(source, split, examples.labels) + _images(source, split, looked[split], len(examples))
+    oddities += _layout(source)
     facts.append(f"mean {_numbers(source.mean)}, deviation {_numbers(source.std)} of pixels in 0 to 1")
     return Inspection(tuple(facts), tuple(oddities + _repeated(looked)), usable)
 
@@ -92,8 +95,8 @@ def _described(source, split, examples):
 def _look(examples: Examples | FileExamples, source) -> _Looked:
     photos = isinstance(examples, FileExamples)
     examples = pictures.sample(examples) if photos else examples
-    found = _Looked([], [], [], False, set(), [])
-    colored = False
+    found = _Looked([], [], [], False, set(), [], 0)
+    colored, brightest = False, 0
     for place in range(len(examples)):
         name = examples.paths[place] if photos else f"number {place}"
         try:
@@ -106,9 +109,21 @@ def _look(examples: Examples | FileExamples, source) -> _Looked:
         found.labels.append(int(examples.labels[place]))
         found.sizes.add(image.shape[:2])
         colored |= bool((image != image[..., :1]).any())
+        brightest = max(brightest, int(image.max()))
         if (image == image[:1, :1]).all() and image.size > 1:
             found.constant.append(name)
-    return dataclasses.replace(found, colored=colored)
+    return dataclasses.replace(found, colored=colored, brightest=brightest)
+
+
+def _layout(source):
+    """Channels that stand before the rows, and names that two classes share."""
+    first, second, channels = source.image_shape
+    names, lines = collections.Counter(source.label_names), []
+    if first in (1, 3, 4) and second > 4 and channels > 4:
+        lines.append(f"Images of {_size(source.image_shape)} look like [channels, H, W]; channels must come last.")
+    if repeated := [name for name, count in names.items() if count > 1]:
+        lines.append(f"Several classes are called {_list(repeated)}.")
+    return lines
 
 
 def _classes(source, split, labels):
@@ -147,6 +162,8 @@ def _images(source, split, looked, count):
     if source.photos and len(looked.sizes) > 1:
         smallest, largest = (tuple(side(sides) for sides in zip(*looked.sizes, strict=True)) for side in (min, max))
         lines.append(f"Sizes are mixed {of}: from {_size(smallest)} to {_size(largest)} pixels.")
+    if looked.labels and looked.brightest <= 1:
+        lines.append(f"The brightest pixel is {looked.brightest} of 255 {of}; multiply by 255 what counts from 0 to 1.")
     small = min((min(size) for size in looked.sizes), default=source.image_shape[0])
     if source.photos and small < source.image_shape[0]:
         lines.append(f"Some are smaller than the {source.image_shape[0]} pixels that a network sees {of}: {small}.")

@@ -8,6 +8,8 @@ from sdarts_tf.data import formats
 from sdarts_tf.errors import InputError
 
 _LAYOUT = "x_train and y_train with x_test and y_test (also x_valid and y_valid), or images and labels"
+_SPLITS = {"train": "train", "test": "test", "valid": "valid", "val": "valid", "validation": "valid"}
+_PAIRS = {(f"x_{name}", f"y_{name}"): split for name, split in _SPLITS.items()} | {("images", "labels"): "all"}
 
 
 def read(path, data_dir=None) -> tuple[dict[str, tuple[np.ndarray, np.ndarray]], tuple[str, ...]]:
@@ -24,19 +26,28 @@ def read(path, data_dir=None) -> tuple[dict[str, tuple[np.ndarray, np.ndarray]],
         the names of the classes, by default their numbers.
 
     Raises:
-        InputError: the file is missing, damaged, holds something else, or not one label for each image.
+        InputError: the file is missing, damaged, holds something else or more, or not one label for each image.
     """
     path = pathlib.Path(path).expanduser()
     if data_dir is not None and not path.exists():
         path = pathlib.Path(data_dir).expanduser() / path
     arrays = formats.load_npz(path)
-    keys = {split: (f"x_{split}", f"y_{split}") for split in ("train", "valid", "test")} | {"all": ("images", "labels")}
-    keys = {split: pair for split, pair in keys.items() if set(pair) <= set(arrays)}
-    if not {"train", "all"} & set(keys):
-        raise InputError(f"{path} has the arrays {', '.join(arrays) or 'none'}, but it must hold {_LAYOUT}.")
-    found = {split: _pair(path, arrays, x, y) for split, (x, y) in keys.items()}
-    found = {"all": found["all"]} if "train" not in found else {s: part for s, part in found.items() if s != "all"}
+    found = {split: _pair(path, arrays, x, y) for split, (x, y) in _keys(path, arrays).items()}
     return found, _names(path, arrays, found)
+
+
+def _keys(path, arrays):
+    """Split -> the names of its images and labels. Nothing that a file holds is passed over in silence."""
+    present = {pair: split for pair, split in _PAIRS.items() if set(pair) <= set(arrays)}
+    keys = {split: pair for pair, split in present.items()}
+    unread = set(arrays) - {name for pair in keys.values() for name in pair} - {"label_names"}
+    parted, whole = "train" in keys and "all" not in keys, list(keys) == ["all"]
+    if unread or len(keys) < len(present) or not (parted or whole):
+        raise InputError(
+            f"{path} has the arrays {', '.join(arrays) or 'none'}, but it must hold {_LAYOUT}, beside them label_names "
+            "if there are names, and nothing else."
+        )
+    return keys
 
 
 def _pair(path, arrays, x, y):
@@ -53,7 +64,7 @@ def _images(path, key, images):
     images = images[..., np.newaxis] if images.ndim == 3 else images
     if np.issubdtype(images.dtype, np.floating) and images.size and images.min() >= 0 and images.max() <= 1:
         images = np.rint(images * 255).astype(np.uint8)
-    if images.ndim != 4 or images.dtype != np.uint8 or not len(images):
+    if images.ndim != 4 or images.dtype != np.uint8 or not images.size:
         raise InputError(
             f"{path} holds {key} {images.dtype} {list(images.shape)}, but images must be [n, H, W] or [n, H, W, C], of "
             "uint8 or of numbers from 0 to 1; convert them."

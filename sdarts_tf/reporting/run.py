@@ -1,4 +1,4 @@
-"""What the folder of a run holds, as plain data. Imports no TensorFlow but for the plugin of a run."""
+"""What the folder of a run holds, as plain data. Imports no TensorFlow and runs no plugin."""
 
 import dataclasses
 import json
@@ -12,10 +12,10 @@ import numpy as np
 from sdarts_tf import spaces
 from sdarts_tf.errors import InputError
 from sdarts_tf.genotypes.genotype import Genotype
-from sdarts_tf.spaces import plugins
 from sdarts_tf.training import trained_files
 
 ANALYSIS = "analysis/analysis.json"
+CANDIDATES = "candidates.json"  # of a run whose space a plugin has made
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
 
 
@@ -151,13 +151,16 @@ def _shares(path):
 
 
 def _rows(path, search):
-    """What the space says of its alpha; nothing where it is unknown or the run's plugin cannot be used any more."""
+    """What the run kept of its plugin's space, else what the space says; nothing where nobody knows it."""
+    kept = _json(path / CANDIDATES)
     try:
-        if plugins.kept(path):
-            plugins.load(plugins.kept(path))
+        if kept is not None:
+            return {group: [(label, tuple(names)) for label, names in rows] for group, rows in kept.items()}
         return spaces.rows(str(search.config.get("space"))) if search else {}
     except InputError:
         return {}
+    except (TypeError, ValueError) as error:
+        raise _damaged(path / CANDIDATES, error) from error
 
 
 def _analysis(path):

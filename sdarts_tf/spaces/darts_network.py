@@ -3,13 +3,14 @@
 Source: `sota/cnn/model.py` and `model_imagenet.py` of the official code.
 """
 
+import dataclasses
 import functools
 
 import keras
 import tensorflow as tf
 
 from sdarts_tf.errors import InputError
-from sdarts_tf.genotypes.genotype import Genotype
+from sdarts_tf.genotypes.genotype import Edge, Genotype
 from sdarts_tf.layers import operations
 from sdarts_tf.layers.base import Layer
 from sdarts_tf.layers.blocks import (
@@ -72,6 +73,7 @@ def check_cells(genotype: Genotype) -> None:
             )
 
 
+@keras.saving.register_keras_serializable("sdarts_tf")
 class Cell(Layer):
     """One cell of a genotype: every node is the sum of its edges' operations.
 
@@ -82,11 +84,21 @@ class Cell(Layer):
         channels: C; the output is `[N, H', W', len(outputs) * C]`.
         reduction: edges from the two inputs have stride 2.
         previous_reduction: the older input is twice as large.
+
+    Example:
+        >>> from sdarts_tf.genotypes import published
+        >>> genotype = published.get("c10_s2_pgd")
+        >>> options = {"reduction": False, "previous_reduction": False}
+        >>> cell = Cell(genotype.cells["normal"], genotype.outputs["normal"], (4, 4), 4, **options)
+        >>> Cell.from_config(cell.get_config())(tf.zeros([1, 8, 8, 4]), tf.zeros([1, 8, 8, 4])).shape
+        TensorShape([1, 8, 8, 16])
     """
 
     def __init__(self, edges, outputs, in_channels, channels, *, reduction, previous_reduction, **kwargs):
         super().__init__(**kwargs)
         self.edges, self.outputs = tuple(edges), tuple(outputs)
+        self._sizes = {"in_channels": tuple(in_channels), "channels": channels}
+        self._strides = {"reduction": reduction, "previous_reduction": previous_reduction}
         self.preprocess = [
             build_preprocess(n, channels, halve=halve, affine=True)
             for n, halve in zip(in_channels, (previous_reduction, False), strict=True)
@@ -97,6 +109,16 @@ class Cell(Layer):
         ]
         # The official code never drops the identity.
         self.drop_paths = [None if isinstance(op, operations.Identity) else DropPath() for op in self.operations]
+
+    def get_config(self):
+        """What Keras saves of the cell in a model of one's own."""
+        edges = [dataclasses.astuple(edge) for edge in self.edges]
+        return super().get_config() | {"edges": edges, "outputs": self.outputs} | self._sizes | self._strides
+
+    @classmethod
+    def from_config(cls, config):
+        """The cell of `get_config`, or of its JSON."""
+        return cls(**config | {"edges": [Edge(*edge) for edge in config["edges"]]})
 
     def call(self, older, newer, drop_rate=None, training=False, seed=None):
         """Applies the cell to the outputs of the two cells before it."""

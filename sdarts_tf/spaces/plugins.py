@@ -8,6 +8,7 @@ The file defines one or both of these tables:
   the candidates of each of its 14 edges; or a `spaces.base.ImageSpace` with cells of its own.
 """
 
+import importlib.machinery
 import importlib.util
 import pathlib
 import sys
@@ -104,7 +105,8 @@ def try_operations() -> None:
 
 def _run(path):
     name = f"sdarts_tf_plugin_{path.stem}"
-    module = importlib.util.module_from_spec(importlib.util.spec_from_file_location(name, path))
+    loader = importlib.machinery.SourceFileLoader(name, str(path))  # whatever the ending of the file
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader(name, loader))
     sys.modules[name] = module
     try:
         module.__spec__.loader.exec_module(module)

@@ -231,6 +231,11 @@ def test_measured_latencies_are_fitted_to_networks_and_kept(monkeypatch, tmp_pat
     monkeypatch.setattr(latency, "_VERSION", 0)
     cost_model.measured(space, SIZE)
     assert len(asked) == 2  # what was measured otherwise is not used
+    for path in (tmp_path / "latency").iterdir():
+        path.write_text("{")
+    assert cost_model.measured(space, SIZE).fixed == pytest.approx(0.5) and len(asked) == 3
+    monkeypatch.setenv("SDARTS_TF_CACHE", "/proc/nowhere")  # a folder that cannot be made costs a measurement
+    assert cost_model.measured(space, SIZE).fixed == pytest.approx(0.5) and len(asked) == 4
 
 
 def test_a_table_that_misses_networks_is_doubted():

@@ -51,6 +51,16 @@ def test_grey_images_in_three_channels_and_labels_out_of_range():
     )
 
 
+def test_channels_first_dark_pixels_and_names_of_two_classes():
+    labels = np.arange(40) % 2
+    found = inspect((noise(40, 0, (3, 9, 9)) // 128, labels), (noise(20, 1, (3, 9, 9)), labels[:20]), ("a", "a"))
+    assert found.usable and found.oddities == (
+        "The brightest pixel is 1 of 255 in train; multiply by 255 what counts from 0 to 1.",
+        "Images of 3 x 9 x 9 look like [channels, H, W]; channels must come last.",
+        "Several classes are called a.",
+    )
+
+
 def test_photos(tmp_path):
     """Mixed sizes, a small one, a copy in the other split, a broken one."""
     for split in ("train", "test"):

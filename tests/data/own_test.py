@@ -57,6 +57,10 @@ def test_a_fifth_of_each_class_is_tested():
 # npz.
 
 
+LABELS = np.arange(20) % 2
+TRAIN = {"x_train": images(), "y_train": LABELS}
+
+
 def test_npz_with_splits_of_any_shape(tmp_path):
     parts = {f"x_{split}": images(seed=seed) for seed, split in enumerate(("train", "valid", "test"))}
     labels = {f"y_{split}": np.arange(20)[:, None] % 3 for split in ("train", "valid", "test")}
@@ -84,6 +88,12 @@ def test_npz_without_splits_and_with_numbers_of_0_to_1(tmp_path):
     assert found == sorted(image.tobytes() for image in pixels)
 
 
+@pytest.mark.parametrize("name", ["valid", "val", "validation"])
+def test_images_to_judge_epochs_by_have_three_names(tmp_path, name):
+    source = sources.get(write_npz(tmp_path, **TRAIN, **{f"x_{name}": images(6), f"y_{name}": LABELS[:6]}))
+    assert [len(source.load(split)) for split in ("train", "valid", "test")] == [16, 6, 4]
+
+
 def test_npz_is_also_looked_for_in_data_dir(tmp_path):
     write_npz(tmp_path, images=images(), labels=np.arange(20) % 2)
     assert len(sources.get("npz:own.npz", str(tmp_path)).load("train")) == 16
@@ -93,6 +103,15 @@ def test_npz_is_also_looked_for_in_data_dir(tmp_path):
     ("arrays", "message"),
     [
         ({"x_train": images()}, "has the arrays x_train, but it must hold x_train and y_train with x_test"),
+        (TRAIN | {"x_test": images()}, "has the arrays x_train, y_train, x_test, but it must hold"),
+        (TRAIN | {"x_dev": images(), "y_dev": LABELS}, "x_dev, y_dev, but it must .* and nothing else"),
+        (TRAIN | {"images": images(), "labels": LABELS}, "images, labels, but it must hold"),
+        (
+            TRAIN | {f"{a}_{s}": b for s in ("val", "valid") for a, b in (("x", images()), ("y", LABELS))},
+            "x_valid, y_va",
+        ),
+        ({"images": images()[..., :0], "labels": LABELS}, r"holds images uint8 \[20, 9, 7, 0\], but images must be"),
+        ({"images": images(), "labels": np.arange(20)}, "No class has more than one image, so that none of the 20 can"),
         ({"images": 2.0 * images(), "labels": np.zeros(20, int)}, r"holds images float64 \[20, 9, 7, 1\], but images"),
         ({"images": images(), "labels": np.zeros(20)}, r"holds labels float64 \[20\], but labels must be integers"),
         ({"images": images(), "labels": np.arange(19) % 2}, "20 images in images and 19 labels in labels, but each"),

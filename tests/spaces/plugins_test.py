@@ -110,6 +110,12 @@ def test_a_wrong_plugin_is_one_sentence_and_changes_nothing(write, text, message
     assert "\n" not in str(caught.value) and ({*operations.OPERATIONS}, spaces.names()) == before
 
 
+def test_a_plugin_may_have_any_ending(write, tmp_path):
+    path = write("SPACES = {'own': ('noise', 'none')}\n").rename(tmp_path / "own")
+    plugins.load(path)
+    assert "own" in spaces.names()
+
+
 def test_without_operations_nothing_is_tried(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow", None)  # whose import would fail
     plugins.try_operations()

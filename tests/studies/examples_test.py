@@ -22,7 +22,7 @@ def load(name):
     return module
 
 
-def test_a_found_cell_is_a_layer_that_fit_trains():
+def test_a_found_cell_is_a_layer_that_fit_trains(tmp_path):
     """Every weight of the cells moves, the batch statistics too, and the loss falls."""
     source = sources.get("digits")
     digits = source.load("train")
@@ -37,6 +37,16 @@ def test_a_found_cell_is_a_layer_that_fit_trains():
     assert len(cells) == 2 and len(before) > 50
     assert all(np.abs(x - y).max() > 0 for x, y in zip(before, after, strict=True))
     assert history["loss"][-1] < history["loss"][0] - 0.1
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(again(digits.images[:4]), model(digits.images[:4]))
+
+
+@pytest.mark.parametrize(("genotype", "message"), [("nowhere", "nowhere"), ("penn_pgd", "one 'normal' and one 'red")])
+def test_the_cell_example_refuses_what_is_no_image_cell(genotype, message, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["cell_in_my_model.py", f"--genotype={genotype}"])
+    with pytest.raises(SystemExit, match=message):
+        load("cell_in_my_model").main()
 
 
 @pytest.mark.slow
