@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from sdarts_tf.layers import draws, operations
 from sdarts_tf.layers.base import Layer
+from sdarts_tf.layers.folding import Shifted
 from sdarts_tf.layers.views import Views
 
 
@@ -63,8 +64,8 @@ class MixedOperation(Layer):
             skip_dropout: rate of the dropout behind skip connections, a scalar tensor; None is no dropout.
 
         Returns:
-            Pairs of a tuple of rows and what these edges receive, `[N, H', W', len(rows) * C]`, edge-major. A row may
-            be in several pairs; what it receives in all of them adds up.
+            Pairs of a tuple of rows and what these edges receive, `[N, H', W', len(rows) * C]`, edge-major, in an
+            attack a `Shifted` of that shape. A row may be in several pairs; what it receives in all of them adds up.
         """
         return self.finish(self.prepare(x, training, seed, skip_dropout), mixture, training)
 
@@ -153,15 +154,25 @@ class Arrivals:
     """
 
     def __init__(self):
-        self._maps = collections.defaultdict(list)
+        self._maps, self._offsets = collections.defaultdict(list), collections.defaultdict(list)
 
     def add(self, nodes, output):
-        """Adds `[N, H, W, len(nodes) * C]`, node after node."""
-        self._maps[tuple(nodes)].append(output)
+        """Adds `[N, H, W, len(nodes) * C]` or a `Shifted` of that shape, node after node."""
+        nodes = tuple(nodes)
+        if isinstance(output, Shifted):
+            self._offsets[nodes].append(output.offset)
+            output = output.x
+        self._maps[nodes].append(output)
 
     def pop(self, node):
         """All that has arrived at a node, `[N, H, W, C]`; asked for once, after the last `add` to it."""
-        for nodes in [nodes for nodes in self._maps if node in nodes and len(nodes) > 1]:
-            for each, part in zip(nodes, tf.split(tf.add_n(self._maps.pop(nodes)), len(nodes), axis=-1), strict=True):
-                self._maps[each,].append(part)
-        return tf.add_n(self._maps.pop((node,)))
+        arrived, offset = _sum_at(node, self._maps), _sum_at(node, self._offsets)
+        return arrived if offset is None else tf.nn.bias_add(arrived, offset)
+
+
+def _sum_at(node, arrived):
+    """The sum of what has arrived at a node, None if nothing has. What came for other nodes too is left to them."""
+    for nodes in [nodes for nodes in arrived if node in nodes and len(nodes) > 1]:
+        for each, part in zip(nodes, tf.split(tf.add_n(arrived.pop(nodes)), len(nodes), axis=-1), strict=True):
+            arrived[each,].append(part)
+    return tf.add_n(arrived.pop((node,))) if (node,) in arrived else None

@@ -66,6 +66,13 @@ class BatchNormalization(Layer):
             self._move(self.moving_variance, output.batch_variance, x.dtype)
         return output.y
 
+    def factor_and_offset(self):
+        """In evaluation mode the layer is `x * factor + offset`: two `[channels]`."""
+        factor = tf.math.rsqrt(self.moving_variance.value + self.epsilon)
+        factor = factor * self.gamma.value if self.affine else factor
+        offset = -self.moving_mean.value * factor
+        return factor, offset + self.beta.value if self.affine else offset
+
     @staticmethod
     def _move(statistic, value, dtype):
         if dtype == tf.float16:

@@ -8,7 +8,7 @@ import functools
 import tensorflow as tf
 
 from sdarts_tf.errors import InputError
-from sdarts_tf.layers import convolutions, draws
+from sdarts_tf.layers import convolutions, draws, folding
 from sdarts_tf.layers.base import Layer
 from sdarts_tf.layers.blocks import FactorizedReduce
 from sdarts_tf.layers.normalization import BatchNormalization
@@ -201,12 +201,12 @@ class SeparableConvolution(Operation):
         else:
             padded = views.for_edges("rectified", self.edges, padding=first.shape[0] // 2)
             x = convolutions.depthwise_reducing(padded, first)
-        x = convolutions.pointwise(x, self.pointwise_kernels[0])
-        x = tf.nn.relu(self.normalizations[0](x, training=training))
-        return convolutions.pointwise(convolutions.depthwise(x, second), self.pointwise_kernels[1])
+        x = folding.convolve(x, self.pointwise_kernels[0])
+        x = tf.nn.relu(folding.normalize(x, self.normalizations[0], training=training))
+        return folding.convolve(convolutions.depthwise(x, second), self.pointwise_kernels[1])
 
     def finish(self, prepared, scale, training):
-        return self.normalizations[1](prepared, scale=scale, training=training)
+        return folding.normalize(prepared, self.normalizations[1], scale, training)
 
 
 class DilatedConvolution(Operation):
@@ -225,10 +225,10 @@ class DilatedConvolution(Operation):
             # All taps of a dilated kernel at stride 2 lie on even rows and columns. (TensorFlow's own kernel silently
             # computes wrong numbers for stride 2 with dilation 2.)
             y = convolutions.depthwise(views.for_edges("even", self.edges), self.depthwise_kernel)
-        return convolutions.pointwise(y, self.pointwise_kernel)
+        return folding.convolve(y, self.pointwise_kernel)
 
     def finish(self, prepared, scale, training):
-        return self.normalization(prepared, scale=scale, training=training)
+        return folding.normalize(prepared, self.normalization, scale, training)
 
 
 class FactorizedConvolution(Operation):

@@ -1,11 +1,13 @@
 """The loss on a batch and its gradients."""
 
+import contextlib
 import dataclasses
 from typing import Any
 
 import keras
 import tensorflow as tf
 
+from sdarts_tf.layers.folding import folded
 from sdarts_tf.training.accumulation import in_parts
 from sdarts_tf.training.precision import Precision
 from sdarts_tf.training.replicas import mean_over_replicas
@@ -81,6 +83,8 @@ class Objective:
         skip_dropout: rate of the dropout behind skip connections in training, a scalar tensor; None is no dropout.
         drop_rate: probability of dropping a mixed edge in training, a scalar tensor; None drops none.
         prepared: what the supernet prepared for this batch, if that is known; see `repeated`.
+        folds: whether batch normalization is folded into convolutions, which is faster where only the mixture is
+            differentiated, once; in evaluation mode only.
         precision: of the maps; default float32. Losses and gradients are float32, and not scaled, whatever it is.
         parts: gradients of a replica's share of the batch are computed in so many parts, one after the other. Hessians
             take their batches whole, and so does what has no gradient.
@@ -94,6 +98,7 @@ class Objective:
     skip_dropout: tf.Tensor | None = None
     drop_rate: tf.Tensor | None = None
     prepared: Any = None
+    folds: bool = False
     precision: Precision | None = None
     parts: int = 1
 
@@ -102,17 +107,19 @@ class Objective:
     def repeated(self):
         """`loss_and_gradient` for many calls at the same weights, as an attack needs it.
 
-        It is traced once. What does not depend on the mixture is computed at the first call, which must stand outside
-        of any loop; not so if the batch is computed in parts, because it would be held for all of them.
+        It is traced once, with folded normalization. What does not depend on the mixture is computed at the first call,
+        which must stand outside of any loop; not so if the batch is computed in parts, because it would be held for
+        all of them.
         """
+        objective = dataclasses.replace(self, folds=not self.training)
         if self.parts > 1:
-            return tf.function(self.loss_and_gradient)
+            return tf.function(objective.loss_and_gradient)
         functions = []
 
         def loss_and_gradient(mixture):
             if not functions:
                 prepared = tf.distribute.get_strategy().run(self._prepare, args=self.batch)
-                functions.append(tf.function(dataclasses.replace(self, prepared=prepared).loss_and_gradient))
+                functions.append(tf.function(dataclasses.replace(objective, prepared=prepared).loss_and_gradient))
             return functions[0](mixture)
 
         return loss_and_gradient
@@ -225,7 +232,9 @@ class Objective:
 
     def _call(self, function, *args, weights=None, **options):
         """Calls a part of the supernet, at `weights` if they are given; only `record` lets it move statistics."""
-        if weights is None and (self.record or not self.training):
-            return function(*args, **options)
-        with stateless(self.supernet, weights):
+        with contextlib.ExitStack() as scopes:
+            if weights is not None or (self.training and not self.record):
+                scopes.enter_context(stateless(self.supernet, weights))
+            if self.folds:
+                scopes.enter_context(folded())
             return function(*args, **options)

@@ -1,0 +1,91 @@
+"""Batch normalization folded into the 1x1 convolution before it, where only the mixture changes.
+
+An attack looks at many mixtures of the same weights in evaluation mode. There a normalization multiplies and adds known
+numbers, and so does the share that is its scale: the kernel of the convolution takes over the factors and the nodes of
+the cell the offsets, so that no map is read or written for them, in neither direction.
+"""
+
+import contextlib
+import dataclasses
+import threading
+
+import tensorflow as tf
+
+from sdarts_tf.layers import convolutions
+
+_scopes = threading.local()
+
+
+@contextlib.contextmanager
+def folded():
+    """A scope in which what `convolve` begins and `normalize` ends is one convolution.
+
+    The result is the same up to rounding, and so is its gradient by the map and by the scale. There is no gradient by
+    kernels here, and none that could be differentiated again.
+    """
+    before = getattr(_scopes, "active", False)
+    _scopes.active = True
+    try:
+        yield
+    finally:
+        _scopes.active = before
+
+
+@dataclasses.dataclass(frozen=True)
+class Convolution:
+    """A 1x1 convolution that waits for its normalization."""
+
+    x: tf.Tensor
+    kernel: tf.Tensor
+
+    def times(self, factor):
+        """The result, each channel multiplied by `factor` `[channels]`."""
+        return convolutions.pointwise(self.x, tf.stop_gradient(self.kernel * factor))
+
+
+@dataclasses.dataclass(frozen=True)
+class Shifted:
+    """The map `x + offset` as its summands, `[N, H, W, channels]` and `[channels]`."""
+
+    x: tf.Tensor
+    offset: tf.Tensor
+
+
+def convolve(x, kernel):
+    """`convolutions.pointwise(x, kernel)`, or in the scope a `Convolution` that `normalize` will compute.
+
+    In half precision it is computed at once: a kernel that holds the shares would rob them of their digits.
+    """
+    if getattr(_scopes, "active", False) and x.dtype == kernel.dtype:
+        return Convolution(x, tf.convert_to_tensor(kernel))
+    return convolutions.pointwise(x, kernel)
+
+
+def normalize(y, normalization, scale=None, training=False):
+    """`normalization(y, scale, training)` of what `convolve` returned; of a `Convolution` with a scale a `Shifted`.
+
+    Example:
+        >>> from sdarts_tf.layers.normalization import BatchNormalization
+        >>> x, kernel, layer = tf.ones([1, 1, 1, 2]), tf.ones([1, 1, 2, 1]), BatchNormalization(1, affine=False)
+        >>> layer.moving_mean.assign([1.0])
+        >>> with folded():
+        ...     y = normalize(convolve(x, kernel), layer, scale=tf.constant([0.5]))
+        >>> y.x.numpy().round(3).item(), y.offset.numpy().round(3).item()
+        (1.0, -0.5)
+    """
+    if not isinstance(y, Convolution):
+        return normalization(y, scale=scale, training=training)
+    factor, offset = normalization.factor_and_offset()
+    if scale is None:
+        return tf.nn.bias_add(y.times(factor), offset)
+    return Shifted(_proportional(y.times(factor * scale), scale), offset * scale)
+
+
+@tf.custom_gradient
+def _proportional(y, scale):
+    """`y` `[N, H, W, channels]`, whose channels are proportional to their `scale`, with a gradient by the latter."""
+
+    def gradient(dy):
+        return dy, tf.math.divide_no_nan(tf.reduce_sum(y * dy, [0, 1, 2]), scale)
+
+    return tf.identity(y), gradient
