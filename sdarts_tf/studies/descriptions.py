@@ -12,7 +12,7 @@ from sdarts_tf.errors import InputError
 
 CONFIGS = {"search": SearchConfig, "retrain": RetrainConfig}
 # What every run of a study gets from the study itself, or would make it no run.
-_RESERVED = {"run_dir", "resume", "stop_after", "check_data"}
+_RESERVED = {"run_dir": None, "resume": False, "stop_after": None, "check_data": False}
 
 
 def load(path, what: str) -> str:
@@ -88,5 +88,9 @@ def flags(command: str, settings: Mapping) -> tuple[str, ...]:
 
 
 def config(command: str, *groups: Sequence[str]):
-    """The configuration of a command; of two flags the later one counts. InputError as flags raise it."""
-    return command_line.parse(CONFIGS[command], [each for group in groups for each in group])
+    """The configuration of a command; of two flags the later one counts. InputError as flags raise it.
+
+    What a study chooses itself a flag file of a run may have all the same; it does not count.
+    """
+    parsed = command_line.parse(CONFIGS[command], [each for group in groups for each in group])
+    return dataclasses.replace(parsed, **_RESERVED)

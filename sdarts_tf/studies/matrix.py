@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from sdarts_tf.config import RetrainConfig, SearchConfig
 from sdarts_tf.errors import InputError
-from sdarts_tf.studies import descriptions, figures, jobs
+from sdarts_tf.studies import checks, descriptions, figures, jobs
 from sdarts_tf.studies.jobs import Job
 from sdarts_tf.studies.tables import Table
 
@@ -154,6 +154,11 @@ def _check(sweep: Sweep) -> None:
     folders = [sweep.folder(pathlib.Path(), cell) for cell in cells]
     if len(set(folders)) < len(folders):
         raise InputError(f"Two runs would lie in the same folder, such as {folders[0]}; give every value once.")
+    for cell, folder in zip(cells, folders, strict=True):
+        try:
+            checks.check(sweep.config(cell), None if sweep.retrain is None else sweep.retrain_config(cell))
+        except InputError as error:
+            raise InputError(f"The run {folder}: {error} Correct or skip it.") from error
 
 
 def outcomes(sweep: Sweep, run_dir: pathlib.Path) -> list[tuple[dict, dict[str, float]]]:

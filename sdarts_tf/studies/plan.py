@@ -3,16 +3,18 @@
 import contextlib
 import dataclasses
 import json
+import random
 import typing
 from collections.abc import Mapping
 
 from sdarts_tf.config import RetrainConfig, SearchConfig
 from sdarts_tf.errors import InputError
-from sdarts_tf.studies import descriptions, figures
+from sdarts_tf.studies import checks, descriptions, figures
 
 ORACLES = ("random", "bayesian", "grid", "hyperband")
 _KEYS = ("command", "objective", "oracle", "trials", "seed", "factor", "settings", "retrain", "tune")
 _RANGE_KEYS = ("values", "from", "to", "step", "scale", "when")
+_TRIES = 100  # trials in which a value may turn out to be of use
 
 
 @dataclasses.dataclass(frozen=True)
@@ -224,22 +226,56 @@ def _conditions(name, when, earlier) -> dict[str, tuple]:
 
 
 def _check(plan: Plan) -> None:
-    """Raises InputError where the parts of a plan contradict each other, or a single value is not allowed."""
-    base = plan.settings_config()
-    tuned = [
-        descriptions.config(plan.command, plan.settings, [descriptions.flag(plan.command, parameter.name, value)])
-        for parameter in plan.parameters
-        for value in parameter.limits()
-    ]
-    own = plan.objective.removeprefix(figures.RETRAINED)
-    if own != plan.objective:
+    """Raises InputError where the parts of a plan contradict each other, or a value that is tuned is not allowed."""
+    plan.settings_config()
+    if plan.objective.startswith(figures.RETRAINED):
         if plan.retrain is None:
             raise InputError(f'{plan.objective} needs trainings; add "retrain": {{...}} with their settings.')
-        figures.measuring(plan.retrain_config(), own)
-    else:
-        for config in (base, *tuned):
-            figures.measuring(config, own)
-    _check_oracle(plan, {each.name: each for each in plan.parameters})
+        figures.measuring(plan.retrain_config(), plan.objective.removeprefix(figures.RETRAINED))
+    parameters = {each.name: each for each in plan.parameters}
+    _check_oracle(plan, parameters)
+    for parameter in plan.parameters:
+        for value in parameter.limits():
+            _check_value(plan, parameters, parameter.name, value)
+
+
+def _check_value(plan, parameters, name, value) -> None:
+    """Raises InputError for a value with which no trial can begin, whatever others are drawn, as far as tries show."""
+    first = None
+    for values in _tries(parameters, name, value):
+        try:
+            _check_trial(plan, values)
+            return
+        except InputError as error:
+            first = first or error
+    raise first
+
+
+def _tries(parameters, name, value):
+    """Values of trials that have a given one: first nothing but what it depends on, then with others by chance."""
+    fixed, children = {name: (value,)}, [name]
+    while children:
+        parents = parameters[children.pop()].when
+        fixed = {**parents, **fixed}
+        children += parents
+    yield {parameter: allowed[0] for parameter, allowed in fixed.items()}
+    draws = random.Random(0)
+    for _ in range(_TRIES):
+        values = {}
+        for each in parameters.values():
+            if all(values.get(parent) in wanted for parent, wanted in each.when.items()):
+                values[each.name] = draws.choice(fixed.get(each.name, each.limits()))
+        yield values
+
+
+def _check_trial(plan, values) -> None:
+    flags = [descriptions.flag(plan.command, name, value) for name, value in values.items()]
+    config = descriptions.config(plan.command, plan.settings, flags)
+    if not plan.objective.startswith(figures.RETRAINED):
+        figures.measuring(config, plan.objective)
+    if plan.oracle == "hyperband":  # which pauses its runs
+        config = dataclasses.replace(config, stop_after=1)
+    checks.check(config, plan.retrain_config())
 
 
 def _check_oracle(plan, parameters: Mapping[str, Parameter]) -> None:

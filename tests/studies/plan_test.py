@@ -77,6 +77,21 @@ WRONG = {
     "add a valid_share": {"objective": "retrained_valid_accuracy", "retrain": {"epochs": 2}},
     "compares unfinished runs": {"objective": "retrained_test_accuracy", "oracle": "hyperband", "retrain": {}},
     "stop=skips:2 ends with an earlier epoch": {"settings": {"stop": "skips:2"}},
+    "'dartz'": {"tune": {"method": ["rs", "dartz"]}},
+    "--space=s2x is unknown": {"settings": {"space": "s2x"}},
+    "--dataset=digitz is unknown": {"tune": {"dataset": ["digits", "digitz"]}},
+    "--target=madds is no target": {"tune": {"target": ["params:1e6", "madds"]}},
+    "--dataset=ptb is not for the space s5": {
+        "objective": "retrained_test_accuracy",
+        "retrain": {"dataset": "ptb"},
+    },
+    'add "genotype"': {"command": "retrain", "objective": "test_loss", "tune": {"drop_path": [0.1]}},
+    "--genotype=c10_s9_pgd is neither a file": {
+        "command": "retrain",
+        "objective": "test_loss",
+        "tune": {"genotype": ["c10_s5_pgd", "c10_s9_pgd"]},
+    },
+    "pauses one search": {"oracle": "hyperband", "settings": {"method": "rs+pdarts", "epochs": 3}},
 }
 
 
@@ -85,6 +100,16 @@ def test_what_the_file_must_not_say(sentence):
     with pytest.raises(InputError) as raised:
         read(**WRONG[sentence])
     assert sentence in str(raised.value) and "\n" not in str(raised.value)
+
+
+def test_a_value_may_need_values_of_others():
+    """Neither a recurrent space nor a text goes with the defaults; a pair of methods and spaces may be of no use."""
+    tuned = {"space": ["s5", "recurrent"], "dataset": {"values": ["ptb"], "when": {"space": ["recurrent"]}}}
+    assert read(objective="valid_loss", tune=tuned).parameters[1].values == ("ptb",)
+    free = {"dataset": ["digits", "ptb"], "space": ["s5", "recurrent"], "epsilon": [0.1, 0.2]}
+    assert len(read(objective="valid_loss", tune=free).parameters) == 3
+    with pytest.raises(InputError, match="--dataset=ptb is not for the space s5"):
+        read(objective="valid_loss", tune={"dataset": ["digits", "ptb"]})
 
 
 @pytest.mark.parametrize("text", ["{", "[1]", "3"])

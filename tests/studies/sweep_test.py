@@ -150,6 +150,11 @@ WRONG = {
     "The figure 'test_error' is not known": {"figure": "test_error"},
     "retrained_test_error needs trainings": {"figure": "retrained_test_error"},
     "true_test_accuracy is looked up": {"figure": "true_test_error"},
+    "The run dartz-2: ": {"sweep": {"method": ["rs", "dartz"]}},
+    "--space=s2x is unknown": {"settings": {"space": "s2x"}},
+    "--dataset=digitz is unknown": {"sweep": {"dataset": ["digits", "digitz"]}},
+    "--method=rs+pc: 'pc' needs the cells of DARTS": {"sweep": {"method": ["rs", "rs+pc"], "space": ["nasbench201"]}},
+    "--dataset=ptb is not for the space s5": {"retrain": {"dataset": "ptb"}},
 }
 
 
