@@ -41,14 +41,9 @@ def sweep(config: SweepConfig, run_all=jobs.run_all) -> SweepResult:
     Example:
         print(sweep(SweepConfig(file="examples/sweep_digits.json", jobs=2)).table)
     """
-
-    def read(text):
-        return matrix.read(text, {"data_dir": config.data_dir, "benchmark": config.benchmark})
-
     environments = devices.environments(config.jobs)
-    config, text = study_directory.prepare(config, "sweep", read)
-    swept, folder = read(text), pathlib.Path(config.run_dir)
-    failures = []
+    config, swept = study_directory.prepare(config, "sweep", matrix.read, matrix.fixed)
+    folder, failures = pathlib.Path(config.run_dir), []
     try:
         failures = run_all(swept.jobs(folder), environments, lambda line: print(line, file=sys.stderr, flush=True))
     except Interrupted as error:

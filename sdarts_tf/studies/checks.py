@@ -29,6 +29,8 @@ def check(config: SearchConfig | RetrainConfig, retrain: RetrainConfig | None = 
     search_settings.check(config)
     if retrain is None:
         return
+    if retrain.plugin is not None:
+        raise InputError("A training has the plugin of its search; leave plugin out of retrain.")
     if retrain.genotype is not None:
         _check_training(retrain)
     else:

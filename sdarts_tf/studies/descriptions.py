@@ -11,6 +11,7 @@ from sdarts_tf.config import RetrainConfig, SearchConfig
 from sdarts_tf.errors import InputError
 
 CONFIGS = {"search": SearchConfig, "retrain": RetrainConfig}
+SHARED = ("flagfile", "plugin")  # what all runs of a study have in common, so that its folder can keep it
 # What every run of a study gets from the study itself, or would make it no run.
 _RESERVED = {"run_dir": None, "resume": False, "stop_after": None, "check_data": False}
 
@@ -53,6 +54,26 @@ def parse(text: str, keys: Sequence[str]) -> dict:
     for name in found:
         require_known(name, keys, "The file's key")
     return found
+
+
+def resolved(text: str) -> str:
+    """The description of a study, in which the flags of flag files stand in place of the files' names.
+
+    Args:
+        text: of a study that has been read without error.
+
+    Example:
+        >>> resolved('{"settings": {"seed": 3}}')
+        '{"settings": {"seed": 3}}'
+    """
+    found = json.loads(text)
+    groups = {"settings": found.get("command", "search"), "retrain": "retrain"}
+    for name, command in groups.items():
+        if "flagfile" in (found.get(name) or {}):
+            settings = command_line.given(CONFIGS[command], flags(command, found[name]))
+            found[name] = {key: value for key, value in settings.items() if key not in _RESERVED}
+            text = json.dumps(found, indent=1) + "\n"
+    return text
 
 
 def require_known(name: str, names: Sequence[str], what: str) -> None:

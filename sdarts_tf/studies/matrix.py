@@ -17,7 +17,6 @@ from sdarts_tf.studies.tables import Table
 
 _KEYS = ("sweep", "skip", "settings", "retrain", "figure")
 _COLUMN, _REPEATED = "method", "seed"
-_ALONE = {_COLUMN: ["rs"], _REPEATED: [2]}  # the defaults of a search
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,13 +102,16 @@ def read(text: str, overrides: Mapping[str, str]) -> Sweep:
         raise InputError(
             'The file names no runs; add "sweep": {"method": ["darts", "rs"], "seed": [0, 1]} or the like.'
         )
-    axes = axes | {name: values for name, values in _ALONE.items() if name not in axes}
+    for name in descriptions.SHARED:
+        if name in axes:
+            raise InputError(f"{name} cannot be swept; put it among the settings.")
     given = {name: value for name, value in overrides.items() if value is not None}
     settings = descriptions.flags("search", found.get("settings", {})) + descriptions.flags("search", given)
     retrain = found.get("retrain")
     if retrain is not None:
         retrain = descriptions.flags("retrain", retrain)
     base = descriptions.config("search", settings)
+    axes = axes | {name: [getattr(base, name)] for name in (_COLUMN, _REPEATED) if name not in axes}
     default = "retrained_test_error" if retrain is not None else "true_test_error" if base.benchmark else "valid_error"
     sweep = Sweep(
         {name: tuple(values) for name, values in axes.items()},
@@ -120,6 +122,17 @@ def read(text: str, overrides: Mapping[str, str]) -> Sweep:
     )
     _check(sweep)
     return sweep
+
+
+def fixed(found: Mapping) -> Mapping:
+    """What of the object in a file must stay when a sweep goes on; a run's folder is named after the swept values.
+
+    Example:
+        >>> fixed({"sweep": {"seed": [0, 1]}, "settings": {"epochs": 3}, "figure": "valid_loss"})
+        {'settings': {'epochs': 3}, 'retrain': None, 'names and order of the swept settings': ['seed']}
+    """
+    kept = {"settings": found.get("settings", {}), "retrain": found.get("retrain")}
+    return kept | {"names and order of the swept settings": list(found["sweep"])}
 
 
 def _skipped(given, axes) -> tuple[dict[str, tuple], ...]:

@@ -143,6 +143,11 @@ def read(text: str, overrides: Mapping[str, str]) -> Plan:
     return plan
 
 
+def fixed(found: Mapping) -> Mapping:
+    """What of the object in a file must stay when a tune goes on."""
+    return {name: value for name, value in found.items() if name != "trials"}
+
+
 def _whole(found, name, default, minimum=1):
     value = found.get(name, default)
     if value is not None and (type(value) is not int or value < minimum):
@@ -157,7 +162,7 @@ def _parameters(command, tuned) -> tuple[Parameter, ...]:
     parameters: list[Parameter] = []
     for name, given in tuned.items():
         descriptions.flag(command, name, 0)  # refuses a name that is none
-        if name not in fields:
+        if name in descriptions.SHARED:
             raise InputError(f"{name} cannot be tuned; put it among the settings.")
         parameters.append(_parameter(fields[name], given, {each.name: each for each in parameters}))
     return tuple(parameters)

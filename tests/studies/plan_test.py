@@ -48,6 +48,7 @@ WRONG = {
     "--epsilon=x is not allowed; the value must be a number": {"settings": {"epsilon": "x"}},
     "The file tunes nothing": {"tune": {}},
     "flagfile cannot be tuned": {"tune": {"flagfile": ["a", "b"]}},
+    "plugin cannot be tuned": {"tune": {"plugin": ["a.py", "b.py"]}},
     "epsilon is 0.3; give a list of values": {"tune": {"epsilon": 0.3}},
     "give values, or numbers from and": {"tune": {"epsilon": {"from": 1, "to": 0.1}}},
     "The key of epsilon 'form' is not known; did you mean 'from'?": {"tune": {"epsilon": {"form": 0, "to": 1}}},

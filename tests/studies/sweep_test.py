@@ -104,6 +104,76 @@ def test_failures_are_told_at_the_end_and_tried_again(study, pretend):
     assert len(run.ran) == 12
 
 
+def test_a_sweep_that_goes_on_may_have_other_values_figures_and_gaps(study, pretend):
+    run = pretend(formula)
+    sweep(study(), side_by_side(run))
+    wider = study(sweep=AXES | {"seed": [0, 1, 2, 3]}, skip=[{"space": "s4"}], figure="valid_accuracy")
+    again = SweepConfig(file=wider.file, run_dir=wider.run_dir, resume=True)
+    assert sweep(again, side_by_side(run)).table[1:] == [
+        ["s2", "digits", "68.50 ± 1.29 (70.00)", "78.50 ± 1.29 (80.00)"]
+    ]
+    assert [job.run_dir.name for job in run.ran[12:]] == ["darts-s2-digits-3", "rs-s2-digits-3"]
+    assert len(sweep(SweepConfig(run_dir=wider.run_dir, resume=True), side_by_side(run)).table) == 2
+
+
+@pytest.mark.parametrize(
+    "keys, named",
+    [
+        ({"settings": {"epochs": 2}}, "settings"),
+        ({"retrain": {"epochs": 1}}, "retrain"),
+        ({"sweep": AXES | {"epsilon": [0.1]}}, "names and order of the swept settings"),
+        ({"sweep": dict(reversed(AXES.items()))}, "names and order of the swept settings"),
+    ],
+)
+def test_a_sweep_that_goes_on_keeps_what_its_runs_are_made_of(study, pretend, keys, named):
+    sweep(study(), side_by_side(pretend(formula)))
+    config = study(**keys)
+    before = (pathlib.Path(config.run_dir) / "sweep.json").read_text()
+    with pytest.raises(InputError, match=f"differs in {named} from the file that the sweep began with"):
+        sweep(SweepConfig(file=config.file, run_dir=config.run_dir, resume=True), side_by_side(pretend(formula)))
+    assert (pathlib.Path(config.run_dir) / "sweep.json").read_text() == before
+
+
+def test_flag_files_are_read_once(study, pretend, tmp_path):
+    """What a flag file says later is of no matter, unless the file of the sweep is given again."""
+    path = tmp_path / "some.flags"
+    path.write_text("--channels=4\n--seed=2\n--run_dir=elsewhere\n--stop_after=1\n")
+    keys = {"sweep": {"method": ["darts", "rs"]}, "settings": {"flagfile": str(path), "epochs": 3}}
+    keys |= {"retrain": {"flagfile": str(path), "epochs": 1}}
+    run, config = pretend(formula), study(**keys)
+    with pytest.raises(RunError):
+        sweep(config, side_by_side(run, failing=["rs-2"]))
+    path.write_text("--channels=8\n")
+    sweep(SweepConfig(run_dir=config.run_dir, resume=True), side_by_side(run))
+    assert len(run.ran) == 4 and all({"--channels=4", "--seed=2"} <= set(job.flags) for job in run.ran)
+    kept = json.loads((pathlib.Path(config.run_dir) / "sweep.json").read_text())
+    assert kept["settings"] == {"epochs": 3, "channels": 4, "seed": 2}
+    with pytest.raises(InputError, match="differs in retrain, settings"):
+        sweep(SweepConfig(file=config.file, run_dir=config.run_dir, resume=True), side_by_side(run))
+
+
+PLUGIN = 'SPACES = {"mine": ("skip_connect", "sep_conv_3x3")}'
+
+
+def test_a_plugin_is_kept(study, pretend, tmp_path, as_in_a_new_process):
+    path = tmp_path / "own.py"
+    path.write_text(PLUGIN)
+    run, config = pretend(formula), study(sweep={"space": ["mine"]}, settings={"plugin": str(path), "epochs": 1})
+    with as_in_a_new_process(), pytest.raises(RunError):
+        sweep(config, side_by_side(run, failing=["mine-rs-2"]))
+    path.write_text("SPACES = {}")
+    with as_in_a_new_process():
+        sweep(SweepConfig(run_dir=config.run_dir, resume=True), side_by_side(run))
+    (job,) = run.ran
+    assert f"--plugin={config.run_dir}/plugin.py" in job.flags
+    assert (pathlib.Path(config.run_dir) / "plugin.py").read_text() == PLUGIN
+
+
+def test_methods_and_seeds_that_are_not_swept_are_those_of_the_settings():
+    found = matrix.read(json.dumps({"sweep": {"space": ["s2"]}, "settings": {"method": "adv", "seed": 7}}), {})
+    assert found.cells() == [{"space": "s2", "method": "adv", "seed": 7}]
+
+
 @pytest.mark.parametrize("interrupted", [False, True])
 def test_a_run_without_the_figure_is_counted_as_missing(study, pretend, tmp_path, interrupted):
     """The table of a benchmark may lack a genotype; an interruption is told all the same."""
@@ -155,6 +225,8 @@ WRONG = {
     "--dataset=digitz is unknown": {"sweep": {"dataset": ["digits", "digitz"]}},
     "--method=rs+pc: 'pc' needs the cells of DARTS": {"sweep": {"method": ["rs", "rs+pc"], "space": ["nasbench201"]}},
     "--dataset=ptb is not for the space s5": {"retrain": {"dataset": "ptb"}},
+    "flagfile cannot be swept; put it among the settings": {"sweep": {"flagfile": ["a", "b"]}},
+    "leave plugin out of retrain": {"retrain": {"plugin": "own.py"}},
 }
 
 
@@ -176,7 +248,7 @@ def test_folders_and_files_that_cannot_be_used(study, tmp_path):
         (SweepConfig(), "--file is needed"),
         (SweepConfig(file=str(tmp_path / "none.json")), "cannot be read (No such file"),
         (SweepConfig(resume=True), "--run_dir is needed"),
-        (SweepConfig(resume=True, run_dir=str(tmp_path / "none")), "holds no run to resume"),
+        (SweepConfig(resume=True, run_dir=str(tmp_path / "none")), "holds no sweep to resume"),
         (SweepConfig(file=config.file, run_dir=str(tmp_path)), "exists and is not a sweep"),
     ):
         with pytest.raises(InputError) as raised:
