@@ -69,7 +69,10 @@ def tune(config: TuneConfig, run=jobs.run) -> TuneResult:
     finally:
         best = [] if role == "worker" else results.write(folder, planned)
     if not best and role != "worker":
-        raise RunError(f"No trial succeeded; {folder / 'trials.md'} says why.")
+        said = results.read(folder)[0].message
+        raise RunError(
+            f"No trial succeeded, the first one failed so: {said} See {folder / 'trials.md'} for the others."
+        )
     return TuneResult(folder, tuple(best))
 
 
