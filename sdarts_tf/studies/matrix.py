@@ -112,16 +112,30 @@ def read(text: str, overrides: Mapping[str, str]) -> Sweep:
         retrain = descriptions.flags("retrain", retrain)
     base = descriptions.config("search", settings)
     axes = axes | {name: [getattr(base, name)] for name in (_COLUMN, _REPEATED) if name not in axes}
-    default = "retrained_test_error" if retrain is not None else "true_test_error" if base.benchmark else "valid_error"
     sweep = Sweep(
         {name: tuple(values) for name, values in axes.items()},
         _skipped(found.get("skip", []), axes),
         settings,
         retrain,
-        found.get("figure", default),
+        found.get("figure", ""),
     )
+    if "figure" not in found:
+        sweep = dataclasses.replace(sweep, figure=_usual_figure(sweep))
     _check(sweep)
     return sweep
+
+
+def _known_figures():
+    names = figures.known("search")
+    return [*names, *(name.replace("_accuracy", "_error") for name in names if name.endswith("_accuracy"))]
+
+
+def _usual_figure(sweep):
+    configs = [descriptions.config("search", sweep.settings, descriptions.flags("search", c)) for c in sweep.cells()]
+    measure = "perplexity" if {config.family for config in configs} == {"recurrent"} else "error"
+    if sweep.retrain is not None:
+        return f"{figures.RETRAINED}test_{measure}"
+    return "true_test_error" if any(config.benchmark for config in configs) else f"valid_{measure}"
 
 
 def fixed(found: Mapping) -> Mapping:
@@ -158,9 +172,7 @@ def _check(sweep: Sweep) -> None:
     cells = sweep.cells()
     if not cells:
         raise InputError("The file skips all of its runs; leave some.")
-    names = figures.known("search")
-    errors = [name.replace("_accuracy", "_error") for name in names if name.endswith("_accuracy")]
-    descriptions.require_known(sweep.figure, [*names, *errors], "The figure")
+    descriptions.require_known(sweep.figure, _known_figures(), "The figure")
     if sweep.retrained and sweep.retrain is None:
         raise InputError(f'{sweep.figure} needs trainings; add "retrain": {{...}} with their settings.')
     sweep.jobs(pathlib.Path())  # raises InputError for settings that are not allowed
@@ -181,6 +193,16 @@ def outcomes(sweep: Sweep, run_dir: pathlib.Path) -> list[tuple[dict, dict[str, 
         if all(job.is_finished() for job in chain):
             ended.append((cell, figures.of_run(chain[0].run_dir)))
     return ended
+
+
+def require_figure(sweep: Sweep, outcomes: Sequence[tuple[dict, dict[str, float]]]) -> None:
+    """Raises InputError, which names the figures that there are, if runs have ended and none has that of the table."""
+    names = sorted({name for _, found in outcomes for name in found}.intersection(_known_figures()))
+    if outcomes and sweep.figure not in names:
+        raise InputError(
+            f"No run has recorded the figure {sweep.figure}; there are {', '.join(names)}. Change the figure and go on "
+            "with --resume --file=FILE."
+        )
 
 
 def runs_table(outcomes: Sequence[tuple[dict, dict[str, float]]]) -> Table:

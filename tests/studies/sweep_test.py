@@ -1,6 +1,7 @@
 """Sweeps whose runs are pretended: which runs they make, and the numbers in their tables."""
 
 import contextlib
+import dataclasses
 import json
 import pathlib
 import statistics
@@ -191,6 +192,46 @@ def test_a_run_without_the_figure_is_counted_as_missing(study, pretend, tmp_path
     with pytest.raises(Interrupted) if interrupted else contextlib.nullcontext():
         assert sweep(config, run_all).table[1][2:] == ["8.50 ± 0.71 (8.00, 2 of 3)"] * 2
     assert (tmp_path / "sweep" / "table.md").exists()
+
+
+def test_runs_of_texts_are_compared_by_their_perplexities(study, pretend):
+    def perplexities(config, epoch):
+        return {"valid_loss": 1.0, "valid_perplexity": 100.0 + config.seed}
+
+    keys = {"sweep": {"space": ["recurrent"], "seed": [0, 1]}, "settings": {"epochs": 1, "dataset": "text"}}
+    result = sweep(study(**keys), side_by_side(pretend(perplexities)))
+    assert result.table == [["space", "rs"], ["recurrent", "100.500 ± 0.707 (100.000)"]]
+    assert matrix.read(json.dumps({**keys, "retrain": {"epochs": 1}}), {}).figure == "retrained_test_perplexity"
+    mixed = {"space": ["recurrent", "s2"], "method": ["rs"]}
+    with pytest.raises(InputError, match="The run s2-rs-2: --dataset=text is not for the space s2"):
+        matrix.read(json.dumps({**keys, "sweep": mixed}), {})
+
+
+def test_a_figure_that_no_run_has_is_told_and_may_be_corrected(study, pretend):
+    run, config = pretend(formula), study(figure="valid_perplexity")
+    with pytest.raises(InputError, match="the figure valid_perplexity; there are valid_accuracy, valid_error"):
+        sweep(config, side_by_side(run))
+    again = SweepConfig(file=study(figure="valid_accuracy").file, run_dir=config.run_dir, resume=True)
+    assert sweep(again, side_by_side(run)).table[1][2] == "69.00 ± 1.00 (70.00)"
+    assert len(run.ran) == 12
+
+
+def test_what_is_left_to_run_shares_the_machine(study, pretend, monkeypatch):
+    """Of twelve runs one has failed; for it alone there are all cores."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    given = []
+
+    def run_all(chains, environments, tell):
+        given.append((len(chains), environments))
+        return side_by_side(pretend(formula), failing=["rs-s2-digits-1"] if len(given) == 1 else [])(
+            chains, environments, tell
+        )
+
+    config = study()
+    with pytest.raises(RunError):
+        sweep(dataclasses.replace(config, jobs=3), run_all)
+    sweep(SweepConfig(run_dir=config.run_dir, resume=True, jobs=3), run_all)
+    assert [(chains, len(environments)) for chains, environments in given] == [(12, 3), (1, 1)] and given[1][1] == [{}]
 
 
 def test_a_search_that_stops_early_is_judged_by_its_trained_cell():
