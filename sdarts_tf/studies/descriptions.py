@@ -3,6 +3,7 @@
 import dataclasses
 import difflib
 import json
+import math
 import pathlib
 from collections.abc import Mapping, Sequence
 
@@ -45,15 +46,37 @@ def parse(text: str, keys: Sequence[str]) -> dict:
         >>> parse('{"trials": 3}', ["trials", "seed"])
         {'trials': 3}
     """
+    hooks = {"object_pairs_hook": _object, "parse_int": _number(int), "parse_float": _number(float)}
     try:
-        found = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise InputError(f"The file is not JSON ({error}); write one object, as the files in examples/ do.") from error
+        found = json.loads(text, parse_constant=_number(float), **hooks)
+    except (ValueError, RecursionError) as error:
+        reason = "it is nested too deeply" if isinstance(error, RecursionError) else error
+        raise InputError(f"The file is not JSON ({reason}); write one object, as the files in examples/ do.") from error
     if not isinstance(found, dict):
         raise InputError("The file holds no JSON object; write {...}, as the files in examples/ do.")
     for name in found:
         require_known(name, keys, "The file's key")
     return found
+
+
+def _object(pairs):
+    """An object, of which Python's reader would drop the first of two values of a key."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"it has the key {max(names, key=names.count)!r} twice")
+    return found
+
+
+def _number(kind):
+    """What reads a number: neither infinite nor, like NaN, none."""
+
+    def read(text):
+        if not math.isfinite(float(text)):
+            raise ValueError(f"{text:.20} is no number that can be used")
+        return kind(text)
+
+    return read
 
 
 def resolved(text: str) -> str:

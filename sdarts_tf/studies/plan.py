@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import json
+import math
 import random
 import typing
 from collections.abc import Mapping
@@ -14,6 +15,8 @@ from sdarts_tf.studies import checks, descriptions, figures
 ORACLES = ("random", "bayesian", "grid", "hyperband")
 _KEYS = ("command", "objective", "oracle", "trials", "seed", "factor", "settings", "retrain", "tune")
 _RANGE_KEYS = ("values", "from", "to", "step", "scale", "when")
+_WITHOUT = {"values": {"from", "to", "step", "scale"}, "step": {"scale"}}  # what would be of no effect beside a key
+_MOST_STEPS, _LARGEST_SEED = 10_000, 2**31 - 1
 _TRIES = 100  # trials in which a value may turn out to be of use
 
 
@@ -133,7 +136,7 @@ def read(text: str, overrides: Mapping[str, str]) -> Plan:
         objective,
         oracle,
         trials=_whole(found, "trials", None),
-        seed=_whole(found, "seed", 0, minimum=0),
+        seed=_whole(found, "seed", 0, minimum=0, maximum=_LARGEST_SEED),
         factor=_whole(found, "factor", 3, minimum=2),
         settings=settings,
         retrain=None if retrain is None else descriptions.flags("retrain", retrain),
@@ -148,10 +151,11 @@ def fixed(found: Mapping) -> Mapping:
     return {name: value for name, value in found.items() if name != "trials"}
 
 
-def _whole(found, name, default, minimum=1):
+def _whole(found, name, default, minimum=1, maximum=math.inf):
     value = found.get(name, default)
-    if value is not None and (type(value) is not int or value < minimum):
-        raise InputError(f"{name} is {json.dumps(value)}; give a whole number that is at least {minimum}.")
+    if value is not None and (type(value) is not int or not minimum <= value <= maximum):
+        bounds = f"at least {minimum}" if maximum == math.inf else f"between {minimum} and {maximum}"
+        raise InputError(f"{name} is {json.dumps(value)}; give a whole number that is {bounds}.")
     return value
 
 
@@ -174,6 +178,8 @@ def _parameter(field, given, earlier) -> Parameter:
         raise InputError(f"{field.name} is {json.dumps(given)}; give a list of values, or an object with from and to.")
     for key in given:
         descriptions.require_known(key, _RANGE_KEYS, f"The key of {field.name}")
+        if useless := _WITHOUT.get(key, set()) & set(given):
+            raise InputError(f"{field.name} has {' and '.join(sorted(useless))} beside {key}; leave one of them away.")
     when = _conditions(field.name, given.get("when", {}), earlier)
     if "values" in given:
         return Parameter(field.name, values=_choices(field, given["values"]), when=when)
@@ -208,7 +214,8 @@ def _choices(field, values) -> tuple:
 
 def _steps(name, low, high, step) -> list:
     """Values that are evenly spaced, both ends included; rounded, so that 3 steps of 0.1 are 0.3."""
-    count = round((high - low) / step) if type(step) in (int, float) and step > 0 else 0
+    usable = type(step) in (int, float) and 0 < high - low <= _MOST_STEPS * step
+    count = round((high - low) / step) if usable else 0
     if not count or abs(low + count * step - high) > 1e-9 * step:
         raise InputError(f"{name} cannot go from {low} to {high} in steps of {json.dumps(step)}; change one of them.")
     return [round(low + number * step, 12) for number in range(count + 1)]

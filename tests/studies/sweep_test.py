@@ -8,11 +8,13 @@ import statistics
 
 import pytest
 
-from sdarts_tf.config import SweepConfig
+from sdarts_tf import config as configuration
+from sdarts_tf.config import SweepConfig, TuneConfig
 from sdarts_tf.errors import InputError, RunError
 from sdarts_tf.studies import matrix
 from sdarts_tf.sweep import sweep
 from sdarts_tf.training.interruption import Interrupted
+from sdarts_tf.tune import tune
 
 AXES = {"method": ["darts", "rs"], "space": ["s2", "s4"], "dataset": ["digits"], "seed": [0, 1, 2]}
 LEVEL = {"darts": 0.3, "rs": 0.2}
@@ -276,6 +278,23 @@ def test_what_the_file_must_not_say(sentence):
     with pytest.raises(InputError) as raised:
         matrix.read(json.dumps({"sweep": {"method": ["rs"]}, **WRONG[sentence]}), {})
     assert sentence in str(raised.value) and "\n" not in str(raised.value)
+
+
+def test_a_file_of_two_answers_is_refused():
+    with pytest.raises(InputError, match="it has the key 'seed' twice"):
+        matrix.read('{"sweep": {"seed": [0], "seed": [1]}}', {})
+
+
+def test_the_folder_of_a_tune_holds_no_sweep_and_the_reverse(tmp_path):
+    pytest.importorskip("keras_tuner", reason="needs the extra tune")
+    for name, other, command in (("tune", SweepConfig, sweep), ("sweep", TuneConfig, tune)):
+        folder = tmp_path / f"a_{name}"
+        folder.mkdir()
+        written = TuneConfig if name == "tune" else SweepConfig
+        (folder / "config.json").write_text(configuration.to_json(written()))
+        (folder / f"{name}.json").write_text("{}")
+        with pytest.raises(InputError, match=f"a_{name} holds no {command.__name__} to resume; name the folder of one"):
+            command(other(run_dir=str(folder), resume=True))
 
 
 def test_the_shown_file_is_a_sweep():
