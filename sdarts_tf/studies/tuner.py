@@ -9,6 +9,7 @@ from collections.abc import Callable
 import grpc
 import keras_tuner
 from keras_tuner.engine.base_tuner import BaseTuner
+from keras_tuner.src import config as tuner_config
 
 from sdarts_tf.config import RetrainConfig, SearchConfig
 from sdarts_tf.errors import Diverged, InputError, RunError
@@ -82,7 +83,8 @@ class RunTuner(BaseTuner):
             RunError: a trial failed for another reason than its settings, or the chief does not answer.
         """
         try:
-            super().search(verbose=0)
+            with _no_tracebacks():
+                super().search(verbose=0)
         except keras_tuner.errors.FatalError as error:
             raise error.__cause__ or error from None
         except grpc.RpcError as error:
@@ -162,3 +164,13 @@ class RunTuner(BaseTuner):
         while past := trial.hyperparameters.values.get("tuner/trial_id"):
             trial = self.oracle.get_trial(past)
         return trial.trial_id
+
+
+@contextlib.contextmanager
+def _no_tracebacks():
+    """Keeps keras-tuner from printing the traceback of a trial that fails, of which `tell` says all in a sentence."""
+    before, tuner_config.DEBUG = tuner_config.DEBUG, False
+    try:
+        yield
+    finally:
+        tuner_config.DEBUG = before

@@ -195,10 +195,12 @@ def refused(*unusable):
 
 
 @pytest.mark.parametrize("unusable", [0.1, 0.2])
-def test_settings_that_one_trial_cannot_use_fail_it_even_if_it_is_the_first(study, pretend, unusable):
+def test_settings_that_one_trial_cannot_use_fail_it_even_if_it_is_the_first(study, pretend, capsys, unusable):
     config = study(oracle="grid", tune={"epsilon": [0.1, 0.2, 0.3]})
     trials = tune(config, pretend(refused(unusable))).trials
     assert {trial.values["epsilon"] for trial in trials} == {0.1, 0.2, 0.3} - {unusable}
+    said = capsys.readouterr().err
+    assert f"failed: search in x ended with status 2: no {unusable}." in said and "Traceback" not in said
 
 
 def test_a_tune_whose_first_trials_cannot_be_used_stops_and_may_go_on_without_them(study, pretend):
