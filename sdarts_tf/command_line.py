@@ -62,16 +62,28 @@ def parse(config_class, argv, *, program="sdarts_tf", description=""):
     """
     if _HELP_FLAGS.intersection(argv):
         raise HelpRequested(usage(config_class, program=program, description=description))
-    values = _define(config_class)
-    try:
-        rest = values([program, *argv])[1:]
-    except UnicodeDecodeError as error:
-        raise InputError("--flagfile names a file that is not text; name a file of --name=value lines.") from error
-    except (flags.Error, ValueError) as error:  # --noresume=1 is a bare ValueError
-        raise InputError(_sentence(error, config_class)) from error
-    if rest:
-        raise InputError(f"{rest[0]!r} is not a flag; write --name=value (--help lists the flags).")
+    values = _parsed(config_class, argv, program)
     return config_class(**{field.name: _value(field, values) for field in dataclasses.fields(config_class)})
+
+
+def given(config_class, argv) -> dict:
+    """The values that command-line arguments name, those of their flag files among them; what they leave open is not.
+
+    Args:
+        config_class: as `parse`'s.
+        argv: as `parse`'s; `--help` is not looked for.
+
+    Raises:
+        InputError: a flag is unknown or malformed, or an argument is no flag.
+
+    Example:
+        >>> from sdarts_tf.config import SearchConfig
+        >>> given(SearchConfig, ["--method=adv", "--seed=2"])
+        {'method': 'adv', 'seed': 2}
+    """
+    values = _parsed(config_class, argv, "sdarts_tf")
+    fields = dataclasses.fields(config_class)
+    return {field.name: _value(field, values) for field in fields if values[field.name].present}
 
 
 def usage(config_class, *, program="sdarts_tf", description="") -> str:
@@ -206,6 +218,20 @@ def _define(config_class) -> flags.FlagValues:
             flags.DEFINE_multi(flags.ListParser(), None, name, default, help_line, flag_values=values)
         else:
             _DEFINE[_kind(field)](name, default, help_line, flag_values=values)
+    return values
+
+
+def _parsed(config_class, argv, program) -> flags.FlagValues:
+    """The flags that arguments set; what is wrong with them as an InputError."""
+    values = _define(config_class)
+    try:
+        rest = values([program, *argv])[1:]
+    except UnicodeDecodeError as error:
+        raise InputError("--flagfile names a file that is not text; name a file of --name=value lines.") from error
+    except (flags.Error, ValueError) as error:  # --noresume=1 is a bare ValueError
+        raise InputError(_sentence(error, config_class)) from error
+    if rest:
+        raise InputError(f"{rest[0]!r} is not a flag; write --name=value (--help lists the flags).")
     return values
 
 

@@ -6,14 +6,13 @@ import rich.console
 import rich.markup
 import rich.table
 
-from sdarts_tf import command_line, spaces
+from sdarts_tf import command_line
 from sdarts_tf.analysis import health
 from sdarts_tf.analysis.health import BROKEN, NOTE, OK, Finding
 from sdarts_tf.config import DoctorConfig
 from sdarts_tf.data import sources
 from sdarts_tf.errors import InputError, RunError
-from sdarts_tf.methods import ingredients
-from sdarts_tf.training import handover
+from sdarts_tf.training import handover, search_settings
 
 _COLORS = {OK: "green", NOTE: "yellow", BROKEN: "red"}
 
@@ -32,12 +31,7 @@ def examine(config: DoctorConfig, told=lambda finding: None) -> list[Finding]:
     """
     config = config.completed()
     command_line.load_plugin(config.plugin)
-    try:
-        ingredients.split(config.method)
-    except ValueError as error:
-        raise InputError(str(error)) from error
-    spaces.check(config.space)
-    handover.check_dataset(config.space, config.dataset)
+    search_settings.check(config)
     if config.estimate and config.family == "recurrent":
         raise InputError("--estimate measures searches on images; leave it away with --space=recurrent.")
     findings = []
@@ -92,6 +86,11 @@ def _estimated(config, source):
     from sdarts_tf.analysis import estimate
 
     count = len(source.load("train", config.data_dir, config.max_examples))
+    halves = int(config.train_share * count), count - int(config.train_share * count)
+    if config.batch_size > min(halves):
+        said = f"{count:,} images are divided into {halves[0]:,} and {halves[1]:,}; give a smaller --batch_size"
+        yield Finding("batch", BROKEN, f"--batch_size={config.batch_size} is too large: {said}")
+        return
     found = estimate.of_search(config, source, count)
     batches = " and ".join(map(str, sorted(set(found.batches))))
     measured = f"measured with {found.cells} cells on batches of {batches}"
@@ -105,7 +104,10 @@ def _estimated(config, source):
     enough = found.on_gpu or found.peak_bytes < psutil.virtual_memory().available + psutil.Process().memory_info().rss
     kind = "GPU memory" if found.on_gpu else "memory"
     said = f"about {found.peak_bytes / 1e9:.1f} GB of {kind}, {found.checkpoint_bytes / 1e6:.0f} MB of checkpoints"
-    yield Finding("size", OK if enough else BROKEN, said + ("" if enough else "; give it a smaller --batch_size"))
+    remedy = "" if enough else "; give it a smaller --batch_size"
+    if found.checkpoint_bytes > health.free_bytes(config.run_dir or "runs"):
+        remedy += "; the disk has less, so name another --run_dir"
+    yield Finding("size", BROKEN if remedy else OK, said + remedy)
 
 
 def _duration(seconds):

@@ -35,35 +35,32 @@ def sweep(config: SweepConfig, run_all=jobs.run_all) -> SweepResult:
         run_all: runs chains of jobs, as `jobs.run_all`.
 
     Raises:
-        InputError: the file, a setting or the folder cannot be used.
+        InputError: the file, a setting or the folder cannot be used, or no run has the figure of the table.
         RunError: runs failed, of which the others are in the tables; or the sweep was interrupted.
 
     Example:
         print(sweep(SweepConfig(file="examples/sweep_digits.json", jobs=2)).table)
     """
-
-    def read(text):
-        return matrix.read(text, {"data_dir": config.data_dir, "benchmark": config.benchmark})
-
-    environments = devices.environments(config.jobs)
-    config, text = study_directory.prepare(config, "sweep", read)
-    swept, folder = read(text), pathlib.Path(config.run_dir)
-    failures = []
+    config, swept = study_directory.prepare(config, "sweep", matrix.read, matrix.fixed)
+    folder, failures = pathlib.Path(config.run_dir), []
+    chains = [chain for chain in swept.jobs(folder) if not all(job.is_finished() for job in chain)]
+    environments = devices.environments(config.jobs, at_most=max(1, len(chains)))
     try:
-        failures = run_all(swept.jobs(folder), environments, lambda line: print(line, file=sys.stderr, flush=True))
+        failures = run_all(chains, environments, lambda line: print(line, file=sys.stderr, flush=True))
     except Interrupted as error:
         sentence = f"Stopped, the running jobs are saved; go on with --resume --run_dir={folder}"
         raise Interrupted(sentence, error.exit_status - 128) from error
     finally:
-        table = _write(swept, folder)
+        ended = matrix.outcomes(swept, folder)
+        table = _write(swept, folder, ended)
     if failures:
         raise RunError(f"{len(failures)} of the runs failed, first: {failures[0]}")
+    matrix.require_figure(swept, ended)
     return SweepResult(folder, table)
 
 
-def _write(swept, folder):
+def _write(swept, folder, ended):
     """Tables of the runs that have ended; of none nothing."""
-    ended = matrix.outcomes(swept, folder)
     if not ended:
         return []
     directory, table = RunDirectory(folder), matrix.paper_table(swept, ended)

@@ -46,13 +46,8 @@ def tune(config: TuneConfig, run=jobs.run) -> TuneResult:
     role = chief.role()
     if importlib.util.find_spec("keras_tuner") is None:
         raise InputError("keras-tuner is not installed; run pip install 'sdarts_tf[tune]'.")
-
-    def read(text):
-        return plan.read(text, {"data_dir": config.data_dir, "benchmark": config.benchmark})
-
-    options = {"may_change": ("trials",), "writes": role != "worker"}
-    config, text = study_directory.prepare(config, "tune", read, **options)
-    planned, folder = read(text), pathlib.Path(config.run_dir)
+    config, planned = study_directory.prepare(config, "tune", plan.read, plan.fixed, writes=role != "worker")
+    folder = pathlib.Path(config.run_dir)
 
     command_line.quiet_tensorflow()
     from sdarts_tf.studies import oracles, results
@@ -74,7 +69,10 @@ def tune(config: TuneConfig, run=jobs.run) -> TuneResult:
     finally:
         best = [] if role == "worker" else results.write(folder, planned)
     if not best and role != "worker":
-        raise RunError(f"No trial succeeded; {folder / 'trials.md'} says why.")
+        said = results.read(folder)[0].message
+        raise RunError(
+            f"No trial succeeded, the first one failed so: {said} See {folder / 'trials.md'} for the others."
+        )
     return TuneResult(folder, tuple(best))
 
 

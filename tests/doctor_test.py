@@ -113,6 +113,32 @@ def test_broken_data_and_settings(tmp_path):
     assert not sources.is_present("cifar10", str(tmp_path)) and sources.is_present("digits")
 
 
+def test_what_a_search_refuses_the_doctor_refuses(tmp_path, monkeypatch):
+    for wrong in ({"target": "foo"}, {"stop": "eigenvalue"}, {"space": "nasbench201", "method": "pc"}):
+        with pytest.raises(InputError):
+            doctor.examine(DoctorConfig(**wrong))
+    (tmp_path / "file").write_text("")
+    finding = health.disk(tmp_path / "file" / "run")
+    assert finding.status == health.BROKEN and "file is a file, so that nothing can be written" in finding.said
+    (finding,) = doctor._estimated(DoctorConfig(dataset="digits", batch_size=5000).completed(), sources.get("digits"))
+    assert finding.status == health.BROKEN and "1,437 images are divided into 718 and 719; give a" in finding.said
+    found = types.SimpleNamespace(**dict.fromkeys(FIELDS, 1.0), batches=(1,), steps=1, cells=1, on_gpu=False)
+    monkeypatch.setattr(estimate, "of_search", lambda *args: found)
+    monkeypatch.setattr(health, "free_bytes", lambda folder: 0)
+    _, finding = doctor._estimated(DoctorConfig(dataset="digits").completed(), sources.get("digits"))
+    assert finding.status == health.BROKEN and "the disk has less, so name another --run_dir" in finding.said
+
+
+FIELDS = (
+    "seconds",
+    "seconds_per_step",
+    "evaluation_seconds",
+    "seconds_to_first_step",
+    "peak_bytes",
+    "checkpoint_bytes",
+)
+
+
 def test_nothing_is_downloaded(monkeypatch, tmp_path):
     monkeypatch.setattr(prepared, "_prepare", lambda *args: pytest.fail("downloads"))
     found = []

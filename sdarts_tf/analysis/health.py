@@ -73,13 +73,23 @@ def tensorflow() -> Finding:
 
 def disk(folder) -> Finding:
     """Free space where runs are written."""
-    folder = pathlib.Path(folder).absolute()
-    while not folder.exists():
-        folder = folder.parent
-    free = shutil.disk_usage(folder).free
-    writable = os.access(folder, os.W_OK)
-    said = f"{free / 1e9:.1f} GB free in {folder}" + ("" if writable else ", which may not be written")
+    place, free = _existing(folder), free_bytes(folder)
+    if not place.is_dir():
+        return Finding("disk", BROKEN, f"{place} is a file, so that nothing can be written to {folder}")
+    writable = os.access(place, os.W_OK)
+    said = f"{free / 1e9:.1f} GB free in {place}" + ("" if writable else ", which may not be written")
     return Finding("disk", BROKEN if not writable else OK if free > _LITTLE_DISK else NOTE, said)
+
+
+def free_bytes(folder) -> int:
+    """Free bytes of the disk on which a folder lies or would lie."""
+    return shutil.disk_usage(_existing(folder)).free
+
+
+def _existing(folder):
+    """The folder, or what of the path to it is there."""
+    path = pathlib.Path(folder).expanduser().absolute()
+    return next(each for each in (path, *path.parents) if each.exists())
 
 
 def memory() -> Finding:

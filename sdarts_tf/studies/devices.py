@@ -6,11 +6,12 @@ import subprocess
 from sdarts_tf.errors import InputError
 
 
-def environments(jobs: int | None = None) -> list[dict[str, str]]:
+def environments(jobs: int | None = None, *, at_most: int | None = None) -> list[dict[str, str]]:
     """What the processes of jobs that run at the same time get: a GPU each, or a part of the cores.
 
     Args:
         jobs: how many; default as many as there are GPUs, else cores. More than there are GPUs share them.
+        at_most: how many are left to run, which share the machine where there are fewer than `jobs`.
 
     Raises:
         InputError: fewer than one.
@@ -19,15 +20,19 @@ def environments(jobs: int | None = None) -> list[dict[str, str]]:
         raise InputError(f"--jobs={jobs} is out of range; give a number that is at least 1.")
     gpus = visible_gpus()
     if gpus:
-        count = jobs or len(gpus)
+        count = _fewer(jobs or len(gpus), at_most)
         shared = {"TF_FORCE_GPU_ALLOW_GROWTH": "true"} if count > len(gpus) else {}
         return [{"CUDA_VISIBLE_DEVICES": gpus[number % len(gpus)], **shared} for number in range(count)]
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    count = jobs or cores
+    count = _fewer(jobs or cores, at_most)
     if count == 1:
         return [{}]
     threads = str(max(1, cores // count))
     return [{"TF_NUM_INTRAOP_THREADS": threads, "TF_NUM_INTEROP_THREADS": threads} for _ in range(count)]
+
+
+def _fewer(count, at_most):
+    return count if at_most is None else min(count, at_most)
 
 
 def visible_gpus() -> list[str]:

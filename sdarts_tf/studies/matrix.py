@@ -11,13 +11,12 @@ from collections.abc import Mapping, Sequence
 
 from sdarts_tf.config import RetrainConfig, SearchConfig
 from sdarts_tf.errors import InputError
-from sdarts_tf.studies import descriptions, figures, jobs
+from sdarts_tf.studies import checks, descriptions, figures, jobs
 from sdarts_tf.studies.jobs import Job
 from sdarts_tf.studies.tables import Table
 
 _KEYS = ("sweep", "skip", "settings", "retrain", "figure")
 _COLUMN, _REPEATED = "method", "seed"
-_ALONE = {_COLUMN: ["rs"], _REPEATED: [2]}  # the defaults of a search
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,23 +102,51 @@ def read(text: str, overrides: Mapping[str, str]) -> Sweep:
         raise InputError(
             'The file names no runs; add "sweep": {"method": ["darts", "rs"], "seed": [0, 1]} or the like.'
         )
-    axes = axes | {name: values for name, values in _ALONE.items() if name not in axes}
+    for name in descriptions.SHARED:
+        if name in axes:
+            raise InputError(f"{name} cannot be swept; put it among the settings.")
     given = {name: value for name, value in overrides.items() if value is not None}
     settings = descriptions.flags("search", found.get("settings", {})) + descriptions.flags("search", given)
     retrain = found.get("retrain")
     if retrain is not None:
         retrain = descriptions.flags("retrain", retrain)
     base = descriptions.config("search", settings)
-    default = "retrained_test_error" if retrain is not None else "true_test_error" if base.benchmark else "valid_error"
+    axes = axes | {name: [getattr(base, name)] for name in (_COLUMN, _REPEATED) if name not in axes}
     sweep = Sweep(
         {name: tuple(values) for name, values in axes.items()},
         _skipped(found.get("skip", []), axes),
         settings,
         retrain,
-        found.get("figure", default),
+        found.get("figure", ""),
     )
+    if "figure" not in found:
+        sweep = dataclasses.replace(sweep, figure=_usual_figure(sweep))
     _check(sweep)
     return sweep
+
+
+def _known_figures():
+    names = figures.known("search")
+    return [*names, *(name.replace("_accuracy", "_error") for name in names if name.endswith("_accuracy"))]
+
+
+def _usual_figure(sweep):
+    configs = [descriptions.config("search", sweep.settings, descriptions.flags("search", c)) for c in sweep.cells()]
+    measure = "perplexity" if {config.family for config in configs} == {"recurrent"} else "error"
+    if sweep.retrain is not None:
+        return f"{figures.RETRAINED}test_{measure}"
+    return "true_test_error" if any(config.benchmark for config in configs) else f"valid_{measure}"
+
+
+def fixed(found: Mapping) -> Mapping:
+    """What of the object in a file must stay when a sweep goes on; a run's folder is named after the swept values.
+
+    Example:
+        >>> fixed({"sweep": {"seed": [0, 1]}, "settings": {"epochs": 3}, "figure": "valid_loss"})
+        {'settings': {'epochs': 3}, 'retrain': None, 'names and order of the swept settings': ['seed']}
+    """
+    kept = {"settings": found.get("settings", {}), "retrain": found.get("retrain")}
+    return kept | {"names and order of the swept settings": list(found["sweep"])}
 
 
 def _skipped(given, axes) -> tuple[dict[str, tuple], ...]:
@@ -145,15 +172,18 @@ def _check(sweep: Sweep) -> None:
     cells = sweep.cells()
     if not cells:
         raise InputError("The file skips all of its runs; leave some.")
-    names = figures.known("search")
-    errors = [name.replace("_accuracy", "_error") for name in names if name.endswith("_accuracy")]
-    descriptions.require_known(sweep.figure, [*names, *errors], "The figure")
+    descriptions.require_known(sweep.figure, _known_figures(), "The figure")
     if sweep.retrained and sweep.retrain is None:
         raise InputError(f'{sweep.figure} needs trainings; add "retrain": {{...}} with their settings.')
     sweep.jobs(pathlib.Path())  # raises InputError for settings that are not allowed
     folders = [sweep.folder(pathlib.Path(), cell) for cell in cells]
     if len(set(folders)) < len(folders):
         raise InputError(f"Two runs would lie in the same folder, such as {folders[0]}; give every value once.")
+    for cell, folder in zip(cells, folders, strict=True):
+        try:
+            checks.check(sweep.config(cell), None if sweep.retrain is None else sweep.retrain_config(cell))
+        except InputError as error:
+            raise InputError(f"The run {folder}: {error} Correct or skip it.") from error
 
 
 def outcomes(sweep: Sweep, run_dir: pathlib.Path) -> list[tuple[dict, dict[str, float]]]:
@@ -163,6 +193,16 @@ def outcomes(sweep: Sweep, run_dir: pathlib.Path) -> list[tuple[dict, dict[str, 
         if all(job.is_finished() for job in chain):
             ended.append((cell, figures.of_run(chain[0].run_dir)))
     return ended
+
+
+def require_figure(sweep: Sweep, outcomes: Sequence[tuple[dict, dict[str, float]]]) -> None:
+    """Raises InputError, which names the figures that there are, if runs have ended and none has that of the table."""
+    names = sorted({name for _, found in outcomes for name in found}.intersection(_known_figures()))
+    if outcomes and sweep.figure not in names:
+        raise InputError(
+            f"No run has recorded the figure {sweep.figure}; there are {', '.join(names)}. Change the figure and go on "
+            "with --resume --file=FILE."
+        )
 
 
 def runs_table(outcomes: Sequence[tuple[dict, dict[str, float]]]) -> Table:

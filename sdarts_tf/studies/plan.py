@@ -3,16 +3,21 @@
 import contextlib
 import dataclasses
 import json
+import math
+import random
 import typing
 from collections.abc import Mapping
 
 from sdarts_tf.config import RetrainConfig, SearchConfig
 from sdarts_tf.errors import InputError
-from sdarts_tf.studies import descriptions, figures
+from sdarts_tf.studies import checks, descriptions, figures
 
 ORACLES = ("random", "bayesian", "grid", "hyperband")
 _KEYS = ("command", "objective", "oracle", "trials", "seed", "factor", "settings", "retrain", "tune")
 _RANGE_KEYS = ("values", "from", "to", "step", "scale", "when")
+_WITHOUT = {"values": {"from", "to", "step", "scale"}, "step": {"scale"}}  # what would be of no effect beside a key
+_MOST_STEPS, _LARGEST_SEED = 10_000, 2**31 - 1
+_TRIES = 100  # trials in which a value may turn out to be of use
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,7 +136,7 @@ def read(text: str, overrides: Mapping[str, str]) -> Plan:
         objective,
         oracle,
         trials=_whole(found, "trials", None),
-        seed=_whole(found, "seed", 0, minimum=0),
+        seed=_whole(found, "seed", 0, minimum=0, maximum=_LARGEST_SEED),
         factor=_whole(found, "factor", 3, minimum=2),
         settings=settings,
         retrain=None if retrain is None else descriptions.flags("retrain", retrain),
@@ -141,10 +146,16 @@ def read(text: str, overrides: Mapping[str, str]) -> Plan:
     return plan
 
 
-def _whole(found, name, default, minimum=1):
+def fixed(found: Mapping) -> Mapping:
+    """What of the object in a file must stay when a tune goes on."""
+    return {name: value for name, value in found.items() if name != "trials"}
+
+
+def _whole(found, name, default, minimum=1, maximum=math.inf):
     value = found.get(name, default)
-    if value is not None and (type(value) is not int or value < minimum):
-        raise InputError(f"{name} is {json.dumps(value)}; give a whole number that is at least {minimum}.")
+    if value is not None and (type(value) is not int or not minimum <= value <= maximum):
+        bounds = f"at least {minimum}" if maximum == math.inf else f"between {minimum} and {maximum}"
+        raise InputError(f"{name} is {json.dumps(value)}; give a whole number that is {bounds}.")
     return value
 
 
@@ -155,7 +166,7 @@ def _parameters(command, tuned) -> tuple[Parameter, ...]:
     parameters: list[Parameter] = []
     for name, given in tuned.items():
         descriptions.flag(command, name, 0)  # refuses a name that is none
-        if name not in fields:
+        if name in descriptions.SHARED:
             raise InputError(f"{name} cannot be tuned; put it among the settings.")
         parameters.append(_parameter(fields[name], given, {each.name: each for each in parameters}))
     return tuple(parameters)
@@ -167,6 +178,8 @@ def _parameter(field, given, earlier) -> Parameter:
         raise InputError(f"{field.name} is {json.dumps(given)}; give a list of values, or an object with from and to.")
     for key in given:
         descriptions.require_known(key, _RANGE_KEYS, f"The key of {field.name}")
+        if useless := _WITHOUT.get(key, set()) & set(given):
+            raise InputError(f"{field.name} has {' and '.join(sorted(useless))} beside {key}; leave one of them away.")
     when = _conditions(field.name, given.get("when", {}), earlier)
     if "values" in given:
         return Parameter(field.name, values=_choices(field, given["values"]), when=when)
@@ -201,7 +214,8 @@ def _choices(field, values) -> tuple:
 
 def _steps(name, low, high, step) -> list:
     """Values that are evenly spaced, both ends included; rounded, so that 3 steps of 0.1 are 0.3."""
-    count = round((high - low) / step) if type(step) in (int, float) and step > 0 else 0
+    usable = type(step) in (int, float) and 0 < high - low <= _MOST_STEPS * step
+    count = round((high - low) / step) if usable else 0
     if not count or abs(low + count * step - high) > 1e-9 * step:
         raise InputError(f"{name} cannot go from {low} to {high} in steps of {json.dumps(step)}; change one of them.")
     return [round(low + number * step, 12) for number in range(count + 1)]
@@ -224,22 +238,56 @@ def _conditions(name, when, earlier) -> dict[str, tuple]:
 
 
 def _check(plan: Plan) -> None:
-    """Raises InputError where the parts of a plan contradict each other, or a single value is not allowed."""
-    base = plan.settings_config()
-    tuned = [
-        descriptions.config(plan.command, plan.settings, [descriptions.flag(plan.command, parameter.name, value)])
-        for parameter in plan.parameters
-        for value in parameter.limits()
-    ]
-    own = plan.objective.removeprefix(figures.RETRAINED)
-    if own != plan.objective:
+    """Raises InputError where the parts of a plan contradict each other, or a value that is tuned is not allowed."""
+    plan.settings_config()
+    if plan.objective.startswith(figures.RETRAINED):
         if plan.retrain is None:
             raise InputError(f'{plan.objective} needs trainings; add "retrain": {{...}} with their settings.')
-        figures.measuring(plan.retrain_config(), own)
-    else:
-        for config in (base, *tuned):
-            figures.measuring(config, own)
-    _check_oracle(plan, {each.name: each for each in plan.parameters})
+        figures.measuring(plan.retrain_config(), plan.objective.removeprefix(figures.RETRAINED))
+    parameters = {each.name: each for each in plan.parameters}
+    _check_oracle(plan, parameters)
+    for parameter in plan.parameters:
+        for value in parameter.limits():
+            _check_value(plan, parameters, parameter.name, value)
+
+
+def _check_value(plan, parameters, name, value) -> None:
+    """Raises InputError for a value with which no trial can begin, whatever others are drawn, as far as tries show."""
+    first = None
+    for values in _tries(parameters, name, value):
+        try:
+            _check_trial(plan, values)
+            return
+        except InputError as error:
+            first = first or error
+    raise first
+
+
+def _tries(parameters, name, value):
+    """Values of trials that have a given one: first nothing but what it depends on, then with others by chance."""
+    fixed, children = {name: (value,)}, [name]
+    while children:
+        parents = parameters[children.pop()].when
+        fixed = {**parents, **fixed}
+        children += parents
+    yield {parameter: allowed[0] for parameter, allowed in fixed.items()}
+    draws = random.Random(0)
+    for _ in range(_TRIES):
+        values = {}
+        for each in parameters.values():
+            if all(values.get(parent) in wanted for parent, wanted in each.when.items()):
+                values[each.name] = draws.choice(fixed.get(each.name, each.limits()))
+        yield values
+
+
+def _check_trial(plan, values) -> None:
+    flags = [descriptions.flag(plan.command, name, value) for name, value in values.items()]
+    config = descriptions.config(plan.command, plan.settings, flags)
+    if not plan.objective.startswith(figures.RETRAINED):
+        figures.measuring(config, plan.objective)
+    if plan.oracle == "hyperband":  # which pauses its runs
+        config = dataclasses.replace(config, stop_after=1)
+    checks.check(config, plan.retrain_config())
 
 
 def _check_oracle(plan, parameters: Mapping[str, Parameter]) -> None:

@@ -9,13 +9,16 @@ from collections.abc import Callable
 import grpc
 import keras_tuner
 from keras_tuner.engine.base_tuner import BaseTuner
+from keras_tuner.src import config as tuner_config
 
 from sdarts_tf.config import RetrainConfig, SearchConfig
 from sdarts_tf.errors import Diverged, InputError, RunError
-from sdarts_tf.studies import figures, jobs
+from sdarts_tf.studies import checks, figures, jobs
 from sdarts_tf.studies.jobs import Job
 from sdarts_tf.studies.study_directory import TRIALS, TUNER
 from sdarts_tf.training.run_directory import RunDirectory
+
+FIRST_TRIALS = 3  # if none of these can be used, a tune stops and asks
 
 
 class RunTuner(BaseTuner):
@@ -54,7 +57,7 @@ class RunTuner(BaseTuner):
         tell: Callable[[str], None] = print,
     ):
         self._folder, self._retrain, self._run, self._tell = pathlib.Path(directory), retrain, run, tell
-        self._settings, self._waits = settings, False
+        self._settings, self._waits, self._hopeless = settings, False, None
         super().__init__(oracle, self._declare, directory=str(directory), project_name=TUNER)
         self.save()  # so that a tune that is killed in its first trial is found again
 
@@ -76,10 +79,12 @@ class RunTuner(BaseTuner):
 
         Raises:
             Interrupted: after SIGINT or SIGTERM, once the trial has saved its state.
+            InputError: none of the first trials could be used.
             RunError: a trial failed for another reason than its settings, or the chief does not answer.
         """
         try:
-            super().search(verbose=0)
+            with _no_tracebacks():
+                super().search(verbose=0)
         except keras_tuner.errors.FatalError as error:
             raise error.__cause__ or error from None
         except grpc.RpcError as error:
@@ -88,7 +93,12 @@ class RunTuner(BaseTuner):
             ) from error
 
     def pre_create_trial(self):
-        """Waits a little where the oracle had nothing to do for us, which keras-tuner does not."""
+        """Ends a tune without a trial that can be used; waits a little where the oracle had nothing to do for us."""
+        if self._hopeless:
+            sentence = f"The first {FIRST_TRIALS} trials have failed, the last one so: {self._hopeless} Correct it and "
+            raise keras_tuner.errors.FatalError from InputError(
+                f"{sentence}start another tune, or go on without them by --resume."
+            )
         if self._waits:
             time.sleep(1)
         self._waits = True
@@ -101,7 +111,7 @@ class RunTuner(BaseTuner):
         """Runs a trial to its end, or as far as hyperband wants it; returns its figures.
 
         Raises:
-            keras_tuner.errors.FailedTrialError: it diverged, its settings do not go together, or a benchmark lacks
+            keras_tuner.errors.FailedTrialError: it diverged, its settings or data cannot be used, or a benchmark lacks
                 its genotype.
             keras_tuner.errors.FatalError: anything else, which ends the tune.
         """
@@ -111,9 +121,10 @@ class RunTuner(BaseTuner):
         except (Diverged, InputError) as error:
             raise self._failed(trial, error) from error
         except jobs.Unusable as error:
-            # As long as no trial has succeeded, it may be the settings that all trials share.
-            if all(each.score is None for each in self.oracle.get_best_trials(1)):
-                raise keras_tuner.errors.FatalError from InputError(str(error))
+            # Where the first ones all have failed, it may be what all trials share, such as data that are not there.
+            first = int(trial.trial_id) + 1 == FIRST_TRIALS
+            if first and all(each.score is None for each in self.oracle.get_best_trials(1)):
+                self._hopeless = error
             raise self._failed(trial, error) from error
         except Exception as error:
             raise keras_tuner.errors.FatalError from error
@@ -137,6 +148,7 @@ class RunTuner(BaseTuner):
         objective, folder = self.oracle.objective.name, self._folder / TRIALS / self._root(trial)
         if not objective.startswith(figures.RETRAINED):
             config = figures.measuring(config, objective, every_epoch=epochs is not None)
+        checks.check(config, self._retrain)
         is_training = isinstance(config, RetrainConfig)
         steps, done = [], figures.epochs_recorded(folder / "retrain" if is_training else folder)
         # A run that recorded its last epoch may have been killed before its result.
@@ -152,3 +164,13 @@ class RunTuner(BaseTuner):
         while past := trial.hyperparameters.values.get("tuner/trial_id"):
             trial = self.oracle.get_trial(past)
         return trial.trial_id
+
+
+@contextlib.contextmanager
+def _no_tracebacks():
+    """Keeps keras-tuner from printing the traceback of a trial that fails, of which `tell` says all in a sentence."""
+    before, tuner_config.DEBUG = tuner_config.DEBUG, False
+    try:
+        yield
+    finally:
+        tuner_config.DEBUG = before

@@ -35,7 +35,7 @@ def run_dir(config: RetrainConfig) -> str:
     path = pathlib.Path(config.genotype)
     # Every search calls its genotype the same.
     name = path.absolute().parent.name if path.name == "genotype.json" else path.stem
-    dataset = config.dataset or _default_dataset(published.find(config.genotype))
+    dataset = config.dataset or default_dataset(published.find(config.genotype))
     return str(pathlib.Path("runs") / f"{name}-{own.label(dataset)}-{config.seed}")
 
 
@@ -69,7 +69,7 @@ def complete(config: RetrainConfig) -> RetrainConfig:
         if config.dataset in (None, search.dataset):
             found |= {"data_dir": search.data_dir, "text_unit": search.text_unit}
     genotype = published.find(config.genotype or found["genotype"])
-    found = {"dataset": _default_dataset(genotype), "text_unit": "words"} | found
+    found = {"dataset": default_dataset(genotype), "text_unit": "words"} | found
     left_open = {name: value for name, value in found.items() if getattr(config, name) is None}
     return dataclasses.replace(config, **left_open).completed(family(genotype))
 
@@ -79,7 +79,8 @@ def family(genotype: Genotype) -> str:
     return "recurrent" if genotype.space == recurrent_table.NAME else "images"
 
 
-def _default_dataset(genotype):
+def default_dataset(genotype: Genotype) -> str:
+    """The data set of a training that neither its settings nor a search name."""
     return "ptb" if family(genotype) == "recurrent" else "cifar10"
 
 

@@ -136,6 +136,9 @@ def test_a_gpu_each_or_a_part_of_the_cores(monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(6)), raising=False)
     assert devices.environments(2) == [{"TF_NUM_INTRAOP_THREADS": "3", "TF_NUM_INTEROP_THREADS": "3"}] * 2
     assert len(devices.environments()) == 6 and devices.environments(1) == [{}]
+    # Fewer runs than cores share all of them.
+    assert devices.environments(at_most=2) == devices.environments(6, at_most=2) == devices.environments(2)
+    assert devices.environments(2, at_most=9) == devices.environments(2)
     with pytest.raises(InputError, match="--jobs=0"):
         devices.environments(0)
 

@@ -48,10 +48,15 @@ WRONG = {
     "--epsilon=x is not allowed; the value must be a number": {"settings": {"epsilon": "x"}},
     "The file tunes nothing": {"tune": {}},
     "flagfile cannot be tuned": {"tune": {"flagfile": ["a", "b"]}},
+    "plugin cannot be tuned": {"tune": {"plugin": ["a.py", "b.py"]}},
     "epsilon is 0.3; give a list of values": {"tune": {"epsilon": 0.3}},
     "give values, or numbers from and": {"tune": {"epsilon": {"from": 1, "to": 0.1}}},
     "The key of epsilon 'form' is not known; did you mean 'from'?": {"tune": {"epsilon": {"form": 0, "to": 1}}},
     "cannot go from 0 to 1 in steps of 0.3": {"tune": {"epsilon": {"from": 0, "to": 1, "step": 0.3}}},
+    "cannot go from 0 to 1 in steps of 1e-300": {"tune": {"epsilon": {"from": 0, "to": 1, "step": 1e-300}}},
+    "epsilon has from and to beside values": {"tune": {"epsilon": {"values": [0.1], "from": 0, "to": 1}}},
+    "epsilon has scale beside values": {"tune": {"epsilon": {"values": [0.1], "scale": "log"}}},
+    "epsilon has scale beside step": {"tune": {"epsilon": {"from": 1, "to": 2, "step": 1, "scale": "log"}}},
     "The grid needs single values of epsilon": {"tune": {"epsilon": {"from": 0, "to": 1}}},
     "a log scale needs a number above 0": {"tune": {"epsilon": {"from": 0, "to": 1, "scale": "log"}}},
     "give a list without repetitions": {"tune": {"epsilon": [0.1, 0.1]}},
@@ -70,6 +75,7 @@ WRONG = {
     "name a parameter above it": {"tune": {"epsilon": {"values": [0.1], "when": {"method": ["rs"]}}}},
     "The oracle random needs a number of trials": {"oracle": "random"},
     "trials is 0; give a whole number that is at least 1": {"trials": 0},
+    "seed is 4294967296; give a whole number that is between 0 and 2147483647": {"seed": 2**32},
     "Hyperband makes as many trials as": {"oracle": "hyperband", "trials": 3},
     "Hyperband tunes the epochs itself": {"oracle": "hyperband", "tune": {"epochs": [1, 2]}},
     "true_test_accuracy is looked up in the table of a benchmark": {"objective": "true_test_accuracy"},
@@ -77,6 +83,21 @@ WRONG = {
     "add a valid_share": {"objective": "retrained_valid_accuracy", "retrain": {"epochs": 2}},
     "compares unfinished runs": {"objective": "retrained_test_accuracy", "oracle": "hyperband", "retrain": {}},
     "stop=skips:2 ends with an earlier epoch": {"settings": {"stop": "skips:2"}},
+    "'dartz'": {"tune": {"method": ["rs", "dartz"]}},
+    "--space=s2x is unknown": {"settings": {"space": "s2x"}},
+    "--dataset=digitz is unknown": {"tune": {"dataset": ["digits", "digitz"]}},
+    "--target=madds is no target": {"tune": {"target": ["params:1e6", "madds"]}},
+    "--dataset=ptb is not for the space s5": {
+        "objective": "retrained_test_accuracy",
+        "retrain": {"dataset": "ptb"},
+    },
+    'add "genotype"': {"command": "retrain", "objective": "test_loss", "tune": {"drop_path": [0.1]}},
+    "--genotype=c10_s9_pgd is neither a file": {
+        "command": "retrain",
+        "objective": "test_loss",
+        "tune": {"genotype": ["c10_s5_pgd", "c10_s9_pgd"]},
+    },
+    "pauses one search": {"oracle": "hyperband", "settings": {"method": "rs+pdarts", "epochs": 3}},
 }
 
 
@@ -87,10 +108,34 @@ def test_what_the_file_must_not_say(sentence):
     assert sentence in str(raised.value) and "\n" not in str(raised.value)
 
 
-@pytest.mark.parametrize("text", ["{", "[1]", "3"])
+def test_a_value_may_need_values_of_others():
+    """Neither a recurrent space nor a text goes with the defaults; a pair of methods and spaces may be of no use."""
+    tuned = {"space": ["s5", "recurrent"], "dataset": {"values": ["ptb"], "when": {"space": ["recurrent"]}}}
+    assert read(objective="valid_loss", tune=tuned).parameters[1].values == ("ptb",)
+    free = {"dataset": ["digits", "ptb"], "space": ["s5", "recurrent"], "epsilon": [0.1, 0.2]}
+    assert len(read(objective="valid_loss", tune=free).parameters) == 3
+    with pytest.raises(InputError, match="--dataset=ptb is not for the space s5"):
+        read(objective="valid_loss", tune={"dataset": ["digits", "ptb"]})
+
+
+NO_OBJECTS = {
+    "{": "not JSON (Expecting property name",
+    "[1]": "no JSON object",
+    "3": "no JSON object",
+    "[" * 100_000: "not JSON (it is nested too deeply)",
+    '{"tune": {"epsilon": [0.1]}, "tune": {"epsilon": [0.2]}}': "it has the key 'tune' twice",
+    '{"tune": {"epsilon": {"from": 0, "to": Infinity, "step": 1}}}': "Infinity is no number that can be used",
+    '{"tune": {"epsilon": {"from": NaN, "to": 1}}}': "NaN is no number that can be used",
+    '{"tune": {"epsilon": {"from": 0, "to": 1e999}}}': "1e999 is no number that can be used",
+    '{"seed": 1' + 400 * "0" + "}": "1" + 19 * "0" + " is no number that can be used",
+}
+
+
+@pytest.mark.parametrize("text", NO_OBJECTS, ids=[text[:40] for text in NO_OBJECTS])
 def test_what_is_no_object(text):
-    with pytest.raises(InputError, match=r"not JSON|no JSON object"):
+    with pytest.raises(InputError, match=r"not JSON|no JSON object") as raised:
         plan.read(text, {})
+    assert NO_OBJECTS[text] in str(raised.value)
 
 
 def test_the_shown_files_are_plans(monkeypatch):

@@ -50,12 +50,17 @@ def test_a_grid_makes_all_combinations_and_ranks_them(study, pretend):
 
 @pytest.mark.parametrize("oracle", ["random", "bayesian"])
 def test_oracles_stay_in_the_range_and_follow_their_seed(study, pretend, oracle):
-    keys = {"oracle": oracle, "trials": 5, "tune": {"epsilon": {"from": 0.01, "to": 1.0, "scale": "log"}}}
-    config = study(**keys)
-    first = tune(config, pretend(parabola)).trials
-    drawn = sorted(trial.values["epsilon"] for trial in first)
-    assert len(set(drawn)) == 5 and 0.01 <= drawn[0] < 0.1 < drawn[-1] <= 1
-    assert first[0].figures["pruned_accuracy"] == max(trial.figures["pruned_accuracy"] for trial in first)
+    keys = {"oracle": oracle, "trials": 4, "tune": {"epsilon": {"from": 0.01, "to": 1.0, "scale": "log"}}}
+
+    def drawn(seed):
+        shutil.rmtree(tune_dir(study(**keys)), ignore_errors=True)
+        tune(study(seed=seed, **keys), pretend(parabola))
+        return [trial.values["epsilon"] for trial in results.read(tune_dir(study(**keys)))]
+
+    first = drawn(0)
+    assert len(set(first)) == 4 and 0.01 <= min(first) < 0.1 < max(first) <= 1
+    # keras-tuner's seed grows by one a trial, so that the next seed draws three of the same four values.
+    assert drawn(0) == first and not set(drawn(7)) & set(first)
 
 
 def test_a_tune_that_is_killed_at_any_trial_goes_on_with_that_trial(study, pretend):
@@ -178,17 +183,40 @@ def test_what_is_no_trials_fault_stops_the_tune_which_can_go_on(study, pretend, 
     assert len(tune(resumed(config), pretend(formula)).trials) == 3
 
 
-def test_settings_that_no_trial_can_use_stop_the_tune_those_of_one_trial_fail_it(study, pretend):
-    def refused(config, epoch):
-        if config.epsilon == 0.2:
-            raise jobs.Unusable("search in x ended with status 2: no such thing.")
+def refused(*unusable):
+    """The parabola, but some epsilons cannot be used."""
+
+    def formula(config, epoch):
+        if config.epsilon in unusable:
+            raise jobs.Unusable(f"search in x ended with status 2: no {config.epsilon}.")
         return parabola(config, epoch)
 
+    return formula
+
+
+@pytest.mark.parametrize("unusable", [0.1, 0.2])
+def test_settings_that_one_trial_cannot_use_fail_it_even_if_it_is_the_first(study, pretend, capsys, unusable):
     config = study(oracle="grid", tune={"epsilon": [0.1, 0.2, 0.3]})
-    assert len(tune(config, pretend(refused)).trials) == 2
-    config = TuneConfig(file=config.file, run_dir=config.run_dir + "2")
-    with pytest.raises(InputError, match="no such thing"):
-        tune(config, pretend(lambda config, epoch: refused(type(config)(epsilon=0.2), epoch)))
+    trials = tune(config, pretend(refused(unusable))).trials
+    assert {trial.values["epsilon"] for trial in trials} == {0.1, 0.2, 0.3} - {unusable}
+    said = capsys.readouterr().err
+    assert f"failed: search in x ended with status 2: no {unusable}." in said and "Traceback" not in said
+
+
+def test_a_tune_whose_first_trials_cannot_be_used_stops_and_may_go_on_without_them(study, pretend):
+    config = study(oracle="grid", tune={"epsilon": [0.1, 0.2, 0.3, 0.4, 0.5]})
+    run = pretend(refused(0.1, 0.2, 0.3, 0.4))
+    with pytest.raises(InputError, match=r"The first 3 trials have failed, the last one so: .* no 0\.3\. Correct it"):
+        tune(config, run)
+    assert len(run.ran) == 3
+    assert [trial.values["epsilon"] for trial in tune(resumed(config), run).trials] == [0.5]
+    assert [int(job.run_dir.name) for job in run.ran] == list(range(5))
+
+
+def test_where_no_trial_succeeds_the_first_one_says_why(study, pretend):
+    config = study(oracle="grid", tune={"epsilon": [0.1, 0.2]})
+    with pytest.raises(RunError, match=r"No trial succeeded, the first one failed so: .* no 0\.1\. See .*trials.md"):
+        tune(config, pretend(refused(0.1, 0.2)))
 
 
 def test_what_an_objective_needs_is_measured(study, pretend):
