@@ -18,6 +18,7 @@ CELL = "cell"
 CANDIDATES = (MAXPOOL3X3, CONV3X3, CONV1X1)
 OPS, OUTPUTS = "ops", "output"  # groups of alpha, besides inputs_0, inputs_1, ...
 CELLS = 9, 3  # of a supernet: the official number, the smallest one
+NETWORK = 128, 9  # channels and cells of the benchmark's networks
 _VERTICES = 7  # of a module of NAS-Bench-101 at its largest
 
 
