@@ -20,6 +20,12 @@ class Record:
         return self.valid_accuracy if self.test_accuracy is None else self.test_accuracy
 
 
+def add(records: dict[str, Record], name: str, record: Record) -> None:
+    """Adds the record of an architecture; ValueError if it has another one already."""
+    if records.setdefault(name, record) != record:
+        raise ValueError(f"{name} has other accuracies in an earlier row")
+
+
 @dataclasses.dataclass(frozen=True)
 class Benchmark:
     """Look-up of the architectures of a space.

@@ -24,6 +24,7 @@ def _genotype(first, second):
     return Genotype(SPACE, {"cell": edges}, {"cell": (1, 2)})
 
 
+NAME = nasbench1shot1_cells.architecture(_genotype(CONV3, CONV1))
 GOOD, BAD, MISSING = _genotype(CONV3, CONV1), _genotype(POOL, POOL), _genotype(CONV1, CONV1)
 
 
@@ -95,7 +96,8 @@ def test_an_isomorphic_cell_has_the_same_record(official):
     [
         (lambda record: b"[]", r"Record 1 of .* is damaged \(not enough values"),
         (lambda record: record[:-1], "Record 1 of .* is damaged"),
-        (lambda record: record.replace(b"conv3x3", b"conv5x5"), "Record 1 of .* is no module of NAS-Bench-101"),
+        (lambda record: b"[[], 108, null, null, null]", r"Record 1 of .* is damaged \(unhashable type"),
+        (lambda record: json.dumps([*json.loads(record)[:4], None]).encode(), "Record 1 of .* is damaged"),
         (lambda record: json.dumps([*json.loads(record)[:4], "/w=="]).encode(), "are no protocol buffer"),
         (lambda record: json.dumps([*json.loads(record)[:4], ""]).encode(), "Record 1 of .*it has no measurements"),
     ],
@@ -117,21 +119,23 @@ def test_a_damaged_or_missing_file_is_one_sentence(official):
 
 @pytest.mark.parametrize("name", ["table.csv", "table.csv.gz"])
 def test_a_table_of_hashes(tmp_path, name):
-    """Without test accuracies regret and rank are those of the validation accuracies, in the whole table."""
+    """Without test accuracies regret and rank are those of the validation accuracies; other modules do not count."""
     rows = [f"{nasbench1shot1_cells.architecture(genotype)},{valid}" for genotype, valid in ((GOOD, 0.9), (BAD, 0.8))]
-    text = "\n".join(["hash,valid_accuracy_108ep", *rows, f"{'0' * 32},0.95"])
+    text = "\n".join(["\ufeffhash,valid_accuracy_108ep", *rows, rows[0], f"{'0' * 32},0.95"])
     path = tmp_path / name
     path.write_bytes(gzip.compress(text.encode()) if name.endswith(".gz") else text.encode())
     benchmark = benchmarks.load(path, SPACE, "cifar10")
-    assert benchmark.figures(GOOD) == {"true_valid_accuracy": 0.9, "regret": 0.05}
-    assert (benchmark.rank(GOOD), benchmark.rank(BAD), benchmark[MISSING]) == (2, 3, None)
+    assert benchmark.figures(GOOD) == {"true_valid_accuracy": 0.9, "regret": 0.0}
+    assert (benchmark.rank(GOOD), benchmark.rank(BAD), benchmark[MISSING]) == (1, 2, None)
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "is no table of NAS-Bench-101; it needs the columns 'hash' and 'test_accuracy_108ep' or"),
-        ("hash,accuracy\n", "is no table of NAS-Bench-101"),
+        ("", "is empty; get the table again"),
+        ("hash,accuracy\n", "is no table of NAS-Bench-101; it needs the columns 'hash' and 'test_accuracy_108ep' or"),
+        (f"hash,valid_accuracy_108ep\n{NAME},0.5\n{NAME},0.6\n", "Row 2 of .*has other accuracies in an earlier row"),
+        (f"hash,valid_accuracy_108ep,test_accuracy_108ep\n{NAME},.5,\n{'0' * 32},.5,.6\n", "Row 2 of .* in none"),
         ("hash,valid_accuracy_108ep\n1,0.5\n", "Row 1 of .* is damaged .it needs a hash and an accuracy"),
         (f"hash,valid_accuracy_108ep\n{'0' * 32},\n", "Row 1 of .* is damaged .it needs a hash and an accuracy"),
         (f"hash,valid_accuracy_108ep\n{'0' * 32},93\n", "Row 1 of .* is damaged .93 is no share"),
