@@ -22,6 +22,7 @@ from sdarts_tf.genotypes import published
 from sdarts_tf.retrain import retrain
 from sdarts_tf.spaces import nasbench1shot1_cells, nasbench201_cells
 from sdarts_tf.training import trained_network
+from sdarts_tf.training.interruption import Paused
 
 ROOT = pathlib.Path(__file__).parents[2]
 TINY = {"channels": 2, "cells": 3, "epochs": 2, "max_examples": 100, "batch_size": 16}
@@ -345,6 +346,19 @@ def test_networks_have_the_size_of_their_space_unless_it_is_given(genotype, para
     """The numbers of parameters are those of the benchmarks and of the official code."""
     network = trained_network.build(genotype, RetrainConfig(), sources.get("cifar10").description)
     assert cost.count_parameters(network).network == parameters
+
+
+def test_a_run_records_the_size_of_its_network_and_goes_on_at_it(tmp_path):
+    """One cell in each stage, which a search allows too; the channels are the benchmark's."""
+    (tmp_path / "genotype.json").write_text(nasbench201_cells.parse(_BEST).to_json())
+    settings = TINY | {"dataset": "digits", "genotype": str(tmp_path / "genotype.json"), "cells": 1, "channels": None}
+    run_dir = str(tmp_path / "run")
+    with pytest.raises(Paused):
+        retrain(RetrainConfig(run_dir=run_dir, stop_after=1, **settings))
+    saved = json.loads((tmp_path / "run" / "retrain" / "config.json").read_text())
+    assert (saved["channels"], saved["cells"]) == (16, 1)
+    retrain(RetrainConfig(run_dir=run_dir, resume=True))
+    assert len(trained_network.load(run_dir).network.cells) == 3 + 2  # with the reductions
 
 
 @pytest.mark.parametrize(
