@@ -17,8 +17,9 @@ def query(config: QueryConfig) -> list[dict]:
 
     Returns:
         For each genotype a record of `epoch` (of a search only; 0 is before the first), `architecture` (the
-        benchmark's name) and, where the benchmark knows it, `true_test_accuracy`, `true_valid_accuracy`, `regret`, all
-        0 to 1, `rank` (1 is the best) and `architectures` (how many are ranked).
+        benchmark's name) and, where the benchmark knows it, `true_test_accuracy`, `true_valid_accuracy` (of
+        nasbench201 after 12 epochs only), `regret`, all 0 to 1, `rank` (1 is the best) and `architectures` (how many
+        are ranked).
 
     Raises:
         InputError: there is no such genotype, search or benchmark.
@@ -67,10 +68,12 @@ def _answer(benchmark, genotype):
 def main(config: QueryConfig) -> None:
     """Looks up and prints a line for each genotype; `-` is not known."""
     answers = query(config)
-    names = [name for name in _COLUMNS if name != "epoch" or name in answers[0]]
-    print("  ".join(_COLUMNS[name][0] for name in names))
+    of_nasbench201 = answers[0]["architecture"].startswith("|")
+    columns = _COLUMNS | (_OF_NASBENCH201 if of_nasbench201 else {})
+    columns = {name: column for name, column in columns.items() if name != "epoch" or name in answers[0]}
+    print("  ".join(heading for heading, _ in columns.values()))
     for answer in answers:
-        print("  ".join(_cell(answer, name) for name in names))
+        print("  ".join(_cell(answer, name, *column) for name, column in columns.items()))
     ranked = [answer["architectures"] for answer in answers if "architectures" in answer]
     print(f"Ranked among {ranked[0]:,} architectures." if ranked else "The benchmark has none of them.")
 
@@ -84,10 +87,11 @@ _COLUMNS = {
     "rank": ("   rank", "d"),
     "architecture": ("architecture", ""),
 }
+# Its validation accuracies are those of trainings over 12 epochs, its test accuracies of such over 200.
+_OF_NASBENCH201 = {"true_valid_accuracy": ("valid_12ep", ".2%")}
 
 
-def _cell(answer, name):
-    heading, form = _COLUMNS[name]
+def _cell(answer, name, heading, form):
     value = format(answer[name], form) if name in answer else "-"
     return value if name == "architecture" else value.rjust(len(heading))
 

@@ -79,6 +79,7 @@ def retrain(config: RetrainConfig) -> RetrainResult:
         command_line.load_plugin(config.plugin)
         genotype = published.find(config.genotype)
     handover.check(genotype, config)
+    config = handover.sized(config, genotype)
     read = _text if handover.family(genotype) == "recurrent" else _images
     make, data, test = read(config, genotype, directory)
 

@@ -2,9 +2,11 @@
 
 import itertools
 import json
+import math
 
 import numpy as np
 import pytest
+import scipy.stats
 import tensorflow as tf
 
 from sdarts_tf import benchmarks, command_line, spaces
@@ -15,6 +17,7 @@ from sdarts_tf.errors import InputError
 from sdarts_tf.genotypes.genotype import Genotype
 from sdarts_tf.search import search
 from sdarts_tf.spaces import nasbench201_cells
+from sdarts_tf.training.fixed_loss import FixedLoss
 
 TINY = {"space": "nasbench201", "dataset": "digits", "channels": 2, "cells": 1, "epochs": 1, "batch_size": 16}
 SMALL = {"architectures": 6, "batches": 2, "benchmark_dataset": "cifar10"}
@@ -52,6 +55,8 @@ def test_a_search_records_true_accuracies(run):
     number = list(nasbench201_cells.architectures()).index(name)
     assert metrics["true_test_accuracy"] == pytest.approx(number / 2e4, abs=1e-6)
     assert metrics["regret"] == pytest.approx((15624 - number) / 2e4, abs=2e-6)
+    shown = f"true test accuracy {metrics['true_test_accuracy']:.2%}  regret {metrics['regret']:.2%}"
+    assert shown in (run / "log.txt").read_text()
 
 
 def test_what_is_written(run, correlation):
@@ -74,6 +79,25 @@ def test_a_supernet_agrees_with_itself_and_contradicts_its_opposite(run, correla
         assert checkpoint["losses"] == pytest.approx(list(losses.values()), rel=1e-5)
         assert checkpoint["tau_of_loss"] == sign
     capsys.readouterr()
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_tau_has_the_sign_of_agreement(run, correlation, tmp_path, monkeypatch, sign):
+    """The supernet is set to find each drawn architecture better than the one before, and the table agrees or not."""
+    answers = iter([(6 - number, number / 10) for number in range(6)])  # losses and accuracies
+    monkeypatch.setattr(FixedLoss, "figures", lambda loss, mixture: next(answers))
+    own = {name: 50 + sign * number for number, name in enumerate(correlation["architectures"])}
+    config = CorrelateConfig(run_dir=str(run), seed=3, benchmark=_write(tmp_path / "own.csv", own), **SMALL)
+    (checkpoint,) = correlate(config)["checkpoints"]
+    assert checkpoint["tau"] == checkpoint["tau_of_loss"] == sign
+    assert checkpoint["p_value"] == pytest.approx(2 / math.factorial(6))  # two of all orders are as extreme
+
+
+def test_a_rank_correlation_is_scipys():
+    scores, accuracies = [0.3, 0.3, 0.5, 0.1, 0.7, 0.6], [0.91, 0.9, 0.93, 0.92, 0.94, 0.9]
+    expected = scipy.stats.kendalltau(scores, accuracies, variant="b")
+    assert ranking.kendall(scores, accuracies) == pytest.approx((expected.statistic, expected.pvalue), abs=1e-6)
+    assert ranking.kendall([-score for score in scores], accuracies)[0] == pytest.approx(-expected.statistic, abs=1e-6)
 
 
 def test_an_accuracy_is_that_of_the_one_hot_mixture_on_batch_statistics(run, correlation):

@@ -62,7 +62,7 @@ def test_every_epoch_of_a_run(run, capsys):
     assert answers[2] == {"epoch": 2, "architecture": MISSING}
     main(command_line.parse(QueryConfig, [f"--run_dir={run}"]))
     assert [line.split() for line in capsys.readouterr().out.splitlines()] == [
-        ["epoch", "test", "valid", "regret", "rank", "architecture"],
+        ["epoch", "test", "valid_12ep", "regret", "rank", "architecture"],
         ["0", "80.00%", "70.00%", "14.00%", "2", MIDDLE],
         ["1", "94.00%", "-", "0.00%", "1", BEST],
         ["2", "-", "-", "-", "-", MISSING],
@@ -85,6 +85,14 @@ def test_every_epoch_of_a_run(run, capsys):
 def test_a_mistake_is_one_sentence(flags, message):
     with pytest.raises(InputError, match=message):
         query(QueryConfig(**flags))
+
+
+@pytest.mark.parametrize("line", ['{"epoch": 1, "space"', "3", '{"space": "nasbench201"}'])
+def test_a_damaged_line_is_one_sentence(run, tmp_path, line):
+    with open(tmp_path / "run" / "genotypes.jsonl", "a", encoding="utf-8") as file:
+        file.write(line + "\n")
+    with pytest.raises(InputError, match=r"Line 4 of .*genotypes\.jsonl is damaged .*; restore the file, or start"):
+        query(QueryConfig(run_dir=run))
 
 
 def test_a_run_without_genotypes(run, tmp_path):

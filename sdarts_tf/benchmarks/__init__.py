@@ -1,6 +1,7 @@
 """NAS benchmarks: the accuracies that networks of a space reached when they were trained. Imports no TensorFlow."""
 
 import functools
+import os
 import pathlib
 
 from sdarts_tf.benchmarks import nasbench101, nasbench201
@@ -15,7 +16,7 @@ def load(path, space: str, dataset: str) -> Benchmark:
     """The benchmark of a space that lies in a file.
 
     Args:
-        path: the file.
+        path: the file; `~` is the home folder.
         space: name of the search space.
         dataset: name of the data set whose accuracies are wanted.
 
@@ -25,7 +26,7 @@ def load(path, space: str, dataset: str) -> Benchmark:
     if space not in _READERS:
         raise InputError(f"--benchmark={path} cannot be of the space {space}; benchmarks are of {', '.join(_READERS)}.")
     try:
-        return _READERS[space](pathlib.Path(path), dataset)
+        return _READERS[space](pathlib.Path(os.path.expanduser(path)), dataset)
     except OSError as error:
         raise InputError(f"--benchmark={path} cannot be read ({error.strerror}); name a benchmark's file.") from error
 

@@ -9,7 +9,11 @@ from sdarts_tf.genotypes.genotype import Genotype
 
 @dataclasses.dataclass(frozen=True)
 class Record:
-    """Accuracies of one trained architecture, 0 to 1; None where the benchmark does not know them, at most one."""
+    """Accuracies of one trained architecture, 0 to 1; None where the benchmark does not know them, at most one.
+
+    The validation accuracy may be that of a shorter training: of NAS-Bench-201 the test accuracy is after 200 epochs,
+    the validation accuracy after 12.
+    """
 
     test_accuracy: float | None
     valid_accuracy: float | None = None
@@ -18,6 +22,12 @@ class Record:
     def accuracy(self) -> float:
         """By which architectures are compared: the test accuracy, the validation accuracy where that is not known."""
         return self.valid_accuracy if self.test_accuracy is None else self.test_accuracy
+
+
+def add(records: dict[str, Record], name: str, record: Record) -> None:
+    """Adds the record of an architecture; ValueError if it has another one already."""
+    if records.setdefault(name, record) != record:
+        raise ValueError(f"{name} has other accuracies in an earlier row")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,7 +64,8 @@ class Benchmark:
     def figures(self, genotype: Genotype) -> dict[str, float]:
         """What a search records: `true_test_accuracy`, `true_valid_accuracy` and `regret`, where they are known.
 
-        The regret is the best accuracy of all architectures minus this one's.
+        The validation accuracy may be that of a shorter training, as `Record` says. The regret is the best accuracy of
+        all architectures minus this one's.
         """
         record = self[genotype]
         if record is None:

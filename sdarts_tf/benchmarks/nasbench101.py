@@ -2,11 +2,11 @@
 
 The official file `nasbench_only108.tfrecord` (or `nasbench_full.tfrecord`) holds a JSON list for each training: hash,
 epochs, the adjacency matrix as digits, operations with commas between them, and measurements as a protocol buffer in
-base 64. Of each module the trainings over 108 epochs are averaged, usually three. Modules that are in no cell of the
-space are passed over, so that the best is the best of the space.
+base 64. Of each module the trainings over 108 epochs are averaged, usually three.
 
 A table `.csv` or `.csv.gz` has the columns `hash` and `valid_accuracy_108ep`, `test_accuracy_108ep` or both, 0 to 1.
-A hash does not tell which space it is in, so there the best is the best of the table.
+
+Of both files only the modules count that are cells of the space, so that the best is the best of the space.
 
 Source: Ying et al., "NAS-Bench-101", ICML 2019; `nasbench/lib/model_metrics.proto` of its repository.
 """
@@ -21,11 +21,10 @@ import re
 import statistics
 import zlib
 
-from sdarts_tf.benchmarks.benchmark import Benchmark, Record
+from sdarts_tf.benchmarks.benchmark import Benchmark, Record, add
 from sdarts_tf.data.records import contents
 from sdarts_tf.errors import InputError
 from sdarts_tf.spaces import nasbench1shot1_cells
-from sdarts_tf.spaces.nasbench101 import Module
 
 _EPOCHS = 108
 _TEST, _VALID = "test_accuracy_108ep", "valid_accuracy_108ep"
@@ -46,35 +45,50 @@ def read(path, dataset: str, *, space: str) -> Benchmark:
     """
     if dataset != _DATASET:
         raise InputError(f"NAS-Bench-101 has no accuracies on {dataset}; add --benchmark_dataset={_DATASET}.")
-    records = _official(path, space) if path.suffix == ".tfrecord" else _table(path)
+    read_records = _official if path.suffix == ".tfrecord" else _table
+    records = read_records(path, nasbench1shot1_cells.architectures(space))
     if not records:
         raise InputError(f"{path} has no module of the space {space}; name another file.")
     return Benchmark(records, nasbench1shot1_cells.architecture)
 
 
-def _table(path) -> dict[str, Record]:
+def _table(path, names) -> dict[str, Record]:
+    """The records of the `names`; a damaged row is refused, whichever module it is of."""
+    records, passed, has_test = {}, 0, None
     opened = gzip.open if path.suffix == ".gz" else open
-    records = {}
-    with opened(path, "rt", encoding="utf-8", errors="replace", newline="") as file:
-        rows = csv.DictReader(file)
-        try:
-            columns = set(rows.fieldnames or ())
-            if "hash" not in columns or not columns & {_TEST, _VALID}:
-                raise InputError(
-                    f"{path} is no table of NAS-Bench-101; it needs the columns 'hash' and '{_TEST}' or '{_VALID}'."
-                )
+    try:
+        with opened(path, "rt", encoding="utf-8-sig", errors="replace", newline="") as file:
+            rows = csv.DictReader(file)
+            _check_columns(path, rows.fieldnames)
             for row in rows:
-                test, valid = (_share(row[name]) if row.get(name) else None for name in (_TEST, _VALID))
-                if (test is None and valid is None) or not re.fullmatch("[0-9a-f]{32}", row["hash"] or ""):
-                    raise ValueError("it needs a hash and an accuracy")
-                if (test is None) != (next(iter(records.values())).test_accuracy is None if records else test is None):
+                record = _record(row)
+                has_test = record.test_accuracy is not None if has_test is None else has_test
+                if (record.test_accuracy is not None) != has_test:
                     raise ValueError(f"'{_TEST}' must be there in all rows or in none")
-                records[row["hash"]] = Record(test, valid)
-        except (EOFError, ValueError, csv.Error, gzip.BadGzipFile, zlib.error) as error:
-            if isinstance(error, InputError):
-                raise
-            raise InputError(f"Row {len(records) + 1} of {path} is damaged ({error}); get the table again.") from error
+                if row["hash"] in names:
+                    add(records, row["hash"], record)
+                passed += 1
+    except InputError:
+        raise
+    except (EOFError, ValueError, csv.Error, gzip.BadGzipFile, zlib.error) as error:
+        raise InputError(f"Row {passed + 1} of {path} is damaged ({error}); get the table again.") from error
     return records
+
+
+def _check_columns(path, columns):
+    if columns is None:
+        raise InputError(f"{path} is empty; get the table again.")
+    if "hash" not in columns or not {_TEST, _VALID} & set(columns):
+        raise InputError(
+            f"{path} is no table of NAS-Bench-101; it needs the columns 'hash' and '{_TEST}' or '{_VALID}'."
+        )
+
+
+def _record(row) -> Record:
+    test, valid = (_share(row[name]) if row.get(name) else None for name in (_TEST, _VALID))
+    if (test is None and valid is None) or not re.fullmatch("[0-9a-f]{32}", row["hash"] or ""):
+        raise ValueError("it needs a hash and an accuracy")
+    return Record(test, valid)
 
 
 def _share(text):
@@ -84,29 +98,22 @@ def _share(text):
     return share
 
 
-def _official(path, space) -> dict[str, Record]:
+def _official(path, names) -> dict[str, Record]:
+    """The records of the `names`, the repeats of each averaged; what is of other modules is not looked at."""
     found: dict[str, list[tuple[float, float]]] = {}
     passed = 0
     try:
         for _, text in contents(path):
-            name, epochs, adjacency, operations, metrics = json.loads(text)
-            if epochs == _EPOCHS and _in_space(space, adjacency, operations):
+            name, epochs, _, _, metrics = json.loads(text)
+            if epochs == _EPOCHS and name in names:
                 found.setdefault(name, []).append(_accuracies(metrics))
             passed += 1
-    except (InputError, LookupError, TypeError, ValueError) as error:
+    except (LookupError, TypeError, ValueError) as error:
         raise InputError(f"Record {passed + 1} of {path} is damaged ({error}); get the file again.") from error
     return {
         name: Record(*(round(statistics.fmean(values), 6) for values in zip(*repeats, strict=True)))
         for name, repeats in found.items()
     }
-
-
-@functools.lru_cache(maxsize=4096)  # for repeats of a module that follow one another
-def _in_space(space, adjacency, operations):
-    """Whether a module, as a record writes it, is in a space."""
-    size = math.isqrt(len(adjacency))
-    matrix = tuple(tuple(map(int, adjacency[row * size : (row + 1) * size])) for row in range(size))
-    return nasbench1shot1_cells.contains(space, Module(matrix, tuple(operations.split(","))))
 
 
 def _accuracies(metrics) -> tuple[float, float]:

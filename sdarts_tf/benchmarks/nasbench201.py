@@ -10,7 +10,7 @@ import csv
 import json
 import math
 
-from sdarts_tf.benchmarks.benchmark import Benchmark, Record
+from sdarts_tf.benchmarks.benchmark import Benchmark, Record, add
 from sdarts_tf.errors import InputError
 from sdarts_tf.spaces import nasbench201_cells
 
@@ -29,10 +29,13 @@ def read(path, dataset: str) -> Benchmark:
         OSError: the file cannot be opened.
     """
     rows = _rows(path)
-    if not rows or "architecture" not in rows[0]:
-        raise InputError(f"{path} is no table of NAS-Bench-201; its first column must be 'architecture'.")
     # A row that is longer than the header has a column None.
     known = [name.removesuffix(_TEST) for name in rows[0] if name and name.endswith(_TEST)]
+    if "architecture" not in rows[0] or not known:
+        raise InputError(
+            f"{path} is no table of NAS-Bench-201; it needs the columns 'architecture' and '<data set>{_TEST}', for "
+            f"example 'cifar10{_TEST}'."
+        )
     if dataset not in known:
         raise InputError(
             f"{path} has no test accuracies of {dataset}; choose --benchmark_dataset from {', '.join(known)}."
@@ -42,21 +45,26 @@ def read(path, dataset: str) -> Benchmark:
         try:
             valid = row.get(dataset + _VALID)
             record = Record(_share(row[dataset + _TEST]), None if valid in (None, "") else _share(valid))
-            records[_checked(row["architecture"])] = record
-        except (KeyError, TypeError, ValueError) as error:
+            add(records, _checked(row["architecture"]), record)
+        except (KeyError, OverflowError, TypeError, ValueError) as error:
             raise InputError(f"Row {number} of {path} is damaged ({error}); get the table again.") from error
     return Benchmark(records, nasbench201_cells.architecture)
 
 
-def _rows(path):
-    text = path.read_text(encoding="utf-8", errors="replace")
+def _rows(path) -> list[dict]:
+    """At least one."""
+    text = path.read_text(encoding="utf-8-sig", errors="replace")
+    if not text.strip():
+        raise InputError(f"{path} is empty; get the table again.")
     read, form = (json.loads, "JSON") if path.suffix == ".json" else (_csv_rows, "CSV")
     try:
         rows = read(text)
-    except (json.JSONDecodeError, csv.Error, RecursionError) as error:
+    except (ValueError, csv.Error, RecursionError) as error:
         raise InputError(f"{path} is not {form} ({error}); name a table of NAS-Bench-201.") from error
     if not (isinstance(rows, list) and all(isinstance(row, dict) for row in rows)):
         raise InputError(f"{path} must hold a list of objects, one for each architecture.")
+    if not rows:
+        raise InputError(f"{path} has no architectures; get the table again.")
     return rows
 
 

@@ -10,6 +10,8 @@ from sdarts_tf.errors import InputError
 class RetrainConfig:
     """Settings of `sdarts_tf.retrain`. Defaults are the official recipe for CIFAR; flags/imagenet.flags has ImageNet's.
 
+    What `channels` and `cells` leave open is `spaces.network_size`.
+
     Source: `sota/cnn/train.py` and `train_imagenet.py` of the official code.
 
     Raises:
@@ -52,8 +54,18 @@ class RetrainConfig:
         minimum=1,
     )
     batch_size: int | None = setting(96, "global batch size", unit="images", minimum=1, recurrent=64)
-    channels: int = setting(36, "channels of the first cells", unit="channels", minimum=2)
-    cells: int = setting(20, "cells of the network, two of them reduction cells", unit="cells", minimum=3)
+    channels: int | None = setting(
+        None,
+        "channels of the first cells; default 36, of nasbench201 16, of nasbench1shot1 128",
+        unit="channels",
+        minimum=2,
+    )
+    cells: int | None = setting(
+        None,
+        "cells of the network, of nasbench201 in each stage; default 20, of nasbench201 5, of nasbench1shot1 9",
+        unit="cells",
+        minimum=1,
+    )
     units: int = setting(850, "size of embedding and state, recurrent cells only", unit="units", minimum=1)
     text_unit: str | None = setting(
         None, "what a text is made of: words or characters; default the search's, else words", choices=TEXT_UNITS

@@ -51,7 +51,8 @@ def _of_search(run):
         what = "Spectrum, landscapes, discretization gap and sensitivity were not computed."
         found.append(Missing(what, _command("analyze", run)))
     if str(config.get("space")).startswith("nasbench") and not any("regret" in line for line in run.search.metrics):
-        found.append(Missing("True accuracies were not looked up; a new search can.", f"{again} --benchmark=FILE"))
+        what = "True accuracies were not looked up; they can be afterwards."
+        found.append(Missing(what, f"{_command('query', run)} --benchmark=FILE"))
     return found
 
 

@@ -33,15 +33,38 @@ def supernet_cells(name: str, given: int | None = None) -> int:
         >>> supernet_cells("s5"), supernet_cells("nasbench201"), supernet_cells("nasbench201", 1)
         (8, 5, 1)
     """
-    if name in plugins.SPACES:
-        default, minimum = plugins.SPACES[name].supernet_cells
-    elif name in nasbench1shot1_cells.TABLES:
-        default, minimum = nasbench1shot1_cells.CELLS
-    else:
-        default, minimum = nasbench201_cells.CELLS if name == nasbench201_cells.SPACE else tables.CELLS
+    (default, minimum), _ = _sizes(name)
     if given is not None and given < minimum:
         raise InputError(f"--cells={given} is out of range; the space {name} needs at least {minimum}.")
     return default if given is None else given
+
+
+def network_size(name: str, channels: int | None = None, cells: int | None = None) -> tuple[int, int]:
+    """Channels and cells of a space's networks: what is given, else the official numbers. Imports no TensorFlow.
+
+    Cells are counted as `supernet_cells` says.
+
+    Raises:
+        InputError: that few cells cannot be.
+
+    Example:
+        >>> network_size("s5"), network_size("nasbench201"), network_size("nasbench1shot1_1", cells=3)
+        ((36, 20), (16, 5), (128, 3))
+    """
+    supernet_cells(name, cells)  # refuses too few
+    _, (usual_channels, usual_cells) = _sizes(name)
+    return usual_channels if channels is None else channels, usual_cells if cells is None else cells
+
+
+def _sizes(name):
+    """Usual and smallest number of cells of a space's supernets; usual channels and cells of its networks."""
+    if name in plugins.SPACES:
+        return plugins.SPACES[name].supernet_cells, plugins.SPACES[name].network_size
+    if name in nasbench1shot1_cells.TABLES:
+        return nasbench1shot1_cells.CELLS, nasbench1shot1_cells.NETWORK
+    if name == nasbench201_cells.SPACE:
+        return nasbench201_cells.CELLS, nasbench201_cells.NETWORK
+    return tables.CELLS, tables.NETWORK
 
 
 def rows(name: str) -> dict[str, list[tuple[str, tuple[str, ...]]]]:

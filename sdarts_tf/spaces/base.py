@@ -98,8 +98,10 @@ class ImageSpace(SearchSpace):
 
     # Whether its networks can have a second classifier.
     has_auxiliary = False
-    # Cells of its supernets: the usual number, the smallest one.
+    # Cells of its supernets: the usual number, and the smallest one, of its networks too.
     supernet_cells = 8, 3
+    # Channels and cells of its networks: the usual numbers.
+    network_size = 36, 20
 
     def edge_shapes(self) -> dict[str, tuple[int, int]]:
         """Group of alpha that weighs whole edges -> (1, edges that arrive at its node); PC-DARTS's edge normalization.
@@ -127,7 +129,7 @@ class ImageSpace(SearchSpace):
         Args:
             num_classes: number of logits.
             channels: channels of the first cells; even.
-            cells: number of cells, at least 3.
+            cells: number of cells, at least as many as `supernet_cells` says.
             channel_divisor: K of PC-DARTS: only the first of K parts of the channels passes through the candidates.
             dropped_skips: skip connections of stride 1 have a dropout in training, as in P-DARTS. The supernet is
                 called with `skip_dropout=`, its rate, then.
@@ -161,7 +163,7 @@ class ImageSpace(SearchSpace):
             genotype: the architecture; of this space or of another with the same cells.
             num_classes: number of logits.
             channels: channels of the first cells; even.
-            cells: number of cells, at least 3.
+            cells: number of cells, at least as many as `supernet_cells` says.
             auxiliary: whether training has a second classifier at two thirds of the depth.
             large_images: a stem for ImageNet's sizes, which reduces three times before the first cell.
             image_channels: channels of the images.

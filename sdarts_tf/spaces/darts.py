@@ -254,7 +254,7 @@ class DartsSpace(ImageSpace):
 
     drops_edges = True
     has_auxiliary = True
-    supernet_cells = tables.CELLS
+    supernet_cells, network_size = tables.CELLS, tables.NETWORK
 
     def __init__(self, name, table=None):
         self.name = name

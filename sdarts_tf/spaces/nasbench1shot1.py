@@ -149,7 +149,7 @@ class NasBench1Shot1Space(ImageSpace):
             of NAS-Bench-101 do, and momentum .1.
     """
 
-    supernet_cells = cells_of.CELLS
+    supernet_cells, network_size = cells_of.CELLS, cells_of.NETWORK
 
     def __init__(self, name: str, *, official: bool = False):
         self.name, self.official, self.table = name, official, TABLES[name]

@@ -8,6 +8,8 @@ Source: Zela et al., "NAS-Bench-1Shot1", ICLR 2020; `nasbench_analysis/` of the 
 """
 
 import dataclasses
+import functools
+import itertools
 from collections.abc import Iterable, Mapping
 
 from sdarts_tf.errors import InputError
@@ -18,6 +20,7 @@ CELL = "cell"
 CANDIDATES = (MAXPOOL3X3, CONV3X3, CONV1X1)
 OPS, OUTPUTS = "ops", "output"  # groups of alpha, besides inputs_0, inputs_1, ...
 CELLS = 9, 3  # of a supernet: the official number, the smallest one
+NETWORK = 128, 9  # channels and cells of the benchmark's networks
 _VERTICES = 7  # of a module of NAS-Bench-101 at its largest
 
 
@@ -142,18 +145,31 @@ def architecture(genotype: Genotype) -> str:
     return module(genotype).hash()
 
 
-def contains(name: str, pruned: Module) -> bool:
-    """Whether a pruned module is that of some cell of a space.
+@functools.cache
+def architectures(name: str) -> frozenset[str]:
+    """The benchmark's names of all cells of a space; made once in a process, in some seconds for the third space.
 
-    Its vertices must find blocks that read as much as they do. Blocks that read more come later, so no vertex may read
-    one that reads more than itself.
+    Example:
+        >>> len(architectures("nasbench1shot1_1"))
+        2685
     """
-    table = TABLES[name]
-    last = len(pruned.operations) - 1
-    degrees = [len(pruned.parents(v)) for v in range(last + 1)]
-    inner = degrees[1:last]
-    return (
-        degrees[last] == table.output_parents
-        and all(inner.count(degree) <= table.parents.count(degree) for degree in set(inner))
-        and all(degrees[u] <= degrees[v] for v in range(1, last) for u in pruned.parents(v) if u)
+    return frozenset(
+        Module(matrix, (INPUT, *operations, OUTPUT)).hash()
+        for matrix in _matrices(name)
+        for operations in itertools.product(CANDIDATES, repeat=len(matrix) - 2)
     )
+
+
+def _matrices(name):
+    """The pruned matrices of all cells; of those that differ only in the order of their vertices one."""
+    table, found = TABLES[name], {}
+    read = [
+        itertools.combinations(range(block), count) for block, count in zip(table.blocks, table.parents, strict=True)
+    ]
+    outputs = itertools.combinations(range(1 + len(table.blocks)), table.output_parents)
+    for *parents, joined in itertools.product(*read, outputs):
+        same = dict.fromkeys(table.blocks, CONV3X3)
+        genotype = genotype_of(name, same, dict(zip(table.blocks, parents, strict=True)), joined)
+        pruned = module(genotype).pruned()
+        found.setdefault(pruned.hash(), pruned.matrix)
+    return found.values()

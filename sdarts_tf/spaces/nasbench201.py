@@ -18,7 +18,7 @@ from sdarts_tf.layers.mixed import Arrivals, MixedOperation
 from sdarts_tf.layers.normalization import BatchNormalization
 from sdarts_tf.spaces import nasbench201_cells
 from sdarts_tf.spaces.base import Choices, ImageSpace
-from sdarts_tf.spaces.nasbench201_cells import CANDIDATES, CELL, CELLS, EDGES, OUTPUT, SPACE, check
+from sdarts_tf.spaces.nasbench201_cells import CANDIDATES, CELL, CELLS, EDGES, NETWORK, OUTPUT, SPACE, check
 
 STAGES = 3
 # The pools of this space have no batch normalization.
@@ -150,7 +150,7 @@ class NasBench201Space(ImageSpace):
     """The search space of NAS-Bench-201: 5 candidates on each of 6 edges, the same for all cells."""
 
     name = SPACE
-    supernet_cells = CELLS
+    supernet_cells, network_size = CELLS, NETWORK
 
     def alpha_shapes(self):
         return {CELL: (len(EDGES), len(CANDIDATES))}

@@ -15,6 +15,7 @@ from sdarts_tf.spaces.discretize import edge_rows
 SPACE, CELL, OUTPUT = "nasbench201", "cell", 3  # nodes 0, the input, to 3
 EDGES = edge_rows(1, OUTPUT)  # (source, target) of each row of alpha
 CELLS = 5, 1  # of each stage of a supernet: the official number, the smallest one
+NETWORK = 16, 5  # channels, and cells of each stage, of the benchmark's networks
 CANDIDATES = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")  # of every row
 
 

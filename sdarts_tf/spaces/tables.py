@@ -7,6 +7,7 @@ from sdarts_tf.spaces.discretize import edge_rows
 
 NUM_NODES = 4
 CELLS = 8, 3  # of a supernet: the official number, the smallest one
+NETWORK = 36, 20  # channels and cells of a network, officially
 # (source, target) of each row of alpha: targets 2 to 5, each from all earlier nodes; 0 and 1 are the cell's inputs.
 EDGES = edge_rows(2, NUM_NODES)
 OUTPUTS = (2, 3, 4, 5)

@@ -293,6 +293,8 @@ _SHOWN = {
     "epsilon": "epsilon {:.3f}",
     "skip_connections": "skips {}",
     "true_test_accuracy": "true test accuracy {:.2%}",
+    "true_valid_accuracy": "true valid accuracy {:.2%}",
+    "regret": "regret {:.2%}",
     "hessian_norm": "Hessian {:.4f}",
     "hessian_spread": "spread {:.4f}",
     "skipped_steps": "skipped {}",

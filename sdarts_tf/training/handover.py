@@ -79,6 +79,18 @@ def family(genotype: Genotype) -> str:
     return "recurrent" if genotype.space == recurrent_table.NAME else "images"
 
 
+def sized(config: RetrainConfig, genotype: Genotype) -> RetrainConfig:
+    """The settings, in which channels and cells are those of the genotype's space where they were left open.
+
+    Raises:
+        InputError: the space needs more cells.
+    """
+    if family(genotype) == "recurrent":
+        return config
+    channels, cells = spaces.network_size(genotype.space, config.channels, config.cells)
+    return dataclasses.replace(config, channels=channels, cells=cells)
+
+
 def default_dataset(genotype: Genotype) -> str:
     """The data set of a training that neither its settings nor a search name."""
     return "ptb" if family(genotype) == "recurrent" else "cifar10"

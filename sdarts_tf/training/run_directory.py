@@ -149,13 +149,16 @@ class Records:
     Args:
         directory: the run's.
         name: of the file.
+
+    Raises:
+        InputError: a line of the file is no record with an epoch.
     """
 
     def __init__(self, directory: RunDirectory, name: str):
         self._directory, self._name = directory, name
         path = directory.path / name
-        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-        self.lines = [json.loads(line) for line in lines]
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
+        self.lines = [_parsed(path, number, line) for number, line in enumerate(lines, start=1)]
 
     def append(self, record: dict) -> None:
         """Adds one record."""
@@ -169,3 +172,15 @@ class Records:
 
     def _save(self):
         self._directory.write(self._name, "".join(json.dumps(record) + "\n" for record in self.lines))
+
+
+def _parsed(path, number, line) -> dict:
+    try:
+        record = json.loads(line)
+        if not isinstance(record, dict) or "epoch" not in record:
+            raise ValueError("it has no epoch")
+    except ValueError as error:
+        raise InputError(
+            f"Line {number} of {path} is damaged ({error}); restore the file, or start another run."
+        ) from error
+    return record

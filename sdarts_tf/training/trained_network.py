@@ -37,7 +37,7 @@ def build(genotype: Genotype, config: RetrainConfig, data: DataDescription | Voc
 
     Args:
         genotype: the architecture.
-        config: the settings; what they leave open has the defaults for `data`.
+        config: the settings; what they leave open has the defaults for `data` and for the genotype's space.
         data: what it sees: images, or text of a vocabulary.
 
     Raises:
@@ -47,8 +47,9 @@ def build(genotype: Genotype, config: RetrainConfig, data: DataDescription | Voc
         return RecurrentSpace().build_network(genotype, len(data), config.units, dropout(config))
     side = min(data.image_shape[:2])
     large = side >= 128 if config.large_images is None else config.large_images
-    if large and config.channels % 2:
-        raise InputError(f"--channels={config.channels} is odd, but the stem for large images needs an even number.")
+    channels, cells = spaces.network_size(genotype.space, config.channels, config.cells)
+    if large and channels % 2:
+        raise InputError(f"--channels={channels} is odd, but the stem for large images needs an even number.")
     space = spaces.get(genotype.space)
     if config.auxiliary and not space.has_auxiliary:
         raise InputError(f"--auxiliary is for cells of DARTS; leave it out, as networks of {space.name} have none.")
@@ -59,7 +60,7 @@ def build(genotype: Genotype, config: RetrainConfig, data: DataDescription | Voc
         )
     auxiliary = fits if config.auxiliary is None else config.auxiliary
     options = {"auxiliary": auxiliary, "large_images": large, "image_channels": data.image_shape[2]}
-    return space.build_network(genotype, data.num_classes, config.channels, config.cells, **options)
+    return space.build_network(genotype, data.num_classes, channels, cells, **options)
 
 
 def load(run_dir, checkpoint: str | None = None) -> TrainedNetwork:

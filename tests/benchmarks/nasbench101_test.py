@@ -24,6 +24,7 @@ def _genotype(first, second):
     return Genotype(SPACE, {"cell": edges}, {"cell": (1, 2)})
 
 
+NAME = nasbench1shot1_cells.architecture(_genotype(CONV3, CONV1))
 GOOD, BAD, MISSING = _genotype(CONV3, CONV1), _genotype(POOL, POOL), _genotype(CONV1, CONV1)
 
 
@@ -63,6 +64,7 @@ def official(tmp_path):
         [
             *(_record(good, valid, test) for valid, test in ((0.94, 0.93), (0.95, 0.94), (0.93, 0.95))),
             _record(good, 0.2, 0.1, epochs=4),
+            b'["0", 108, null, null, null]',  # of no module of the space, so it is not looked at
             _record(chain, 0.99, 0.99),
             _record(bad, 0.8, 0.7),
         ],
@@ -95,7 +97,8 @@ def test_an_isomorphic_cell_has_the_same_record(official):
     [
         (lambda record: b"[]", r"Record 1 of .* is damaged \(not enough values"),
         (lambda record: record[:-1], "Record 1 of .* is damaged"),
-        (lambda record: record.replace(b"conv3x3", b"conv5x5"), "Record 1 of .* is no module of NAS-Bench-101"),
+        (lambda record: b"[[], 108, null, null, null]", r"Record 1 of .* is damaged \(unhashable type"),
+        (lambda record: json.dumps([*json.loads(record)[:4], None]).encode(), "Record 1 of .* is damaged"),
         (lambda record: json.dumps([*json.loads(record)[:4], "/w=="]).encode(), "are no protocol buffer"),
         (lambda record: json.dumps([*json.loads(record)[:4], ""]).encode(), "Record 1 of .*it has no measurements"),
     ],
@@ -109,7 +112,7 @@ def test_a_damaged_record_is_one_sentence(tmp_path, damage, message):
 
 def test_a_damaged_or_missing_file_is_one_sentence(official):
     official.write_bytes(official.read_bytes()[:-1])
-    with pytest.raises(InputError, match=r"Record 6 of .* is damaged \(its end is missing\); get the file again"):
+    with pytest.raises(InputError, match=r"Record 7 of .* is damaged \(its end is missing\); get the file again"):
         benchmarks.load(official, SPACE, "cifar10")
     with pytest.raises(InputError, match=r"nowhere\.tfrecord cannot be read"):
         benchmarks.load(official.with_name("nowhere.tfrecord"), SPACE, "cifar10")
@@ -117,21 +120,23 @@ def test_a_damaged_or_missing_file_is_one_sentence(official):
 
 @pytest.mark.parametrize("name", ["table.csv", "table.csv.gz"])
 def test_a_table_of_hashes(tmp_path, name):
-    """Without test accuracies regret and rank are those of the validation accuracies, in the whole table."""
+    """Without test accuracies regret and rank are those of the validation accuracies; other modules do not count."""
     rows = [f"{nasbench1shot1_cells.architecture(genotype)},{valid}" for genotype, valid in ((GOOD, 0.9), (BAD, 0.8))]
-    text = "\n".join(["hash,valid_accuracy_108ep", *rows, f"{'0' * 32},0.95"])
+    text = "\n".join(["\ufeffhash,valid_accuracy_108ep", *rows, rows[0], f"{'0' * 32},0.95"])
     path = tmp_path / name
     path.write_bytes(gzip.compress(text.encode()) if name.endswith(".gz") else text.encode())
     benchmark = benchmarks.load(path, SPACE, "cifar10")
-    assert benchmark.figures(GOOD) == {"true_valid_accuracy": 0.9, "regret": 0.05}
-    assert (benchmark.rank(GOOD), benchmark.rank(BAD), benchmark[MISSING]) == (2, 3, None)
+    assert benchmark.figures(GOOD) == {"true_valid_accuracy": 0.9, "regret": 0.0}
+    assert (benchmark.rank(GOOD), benchmark.rank(BAD), benchmark[MISSING]) == (1, 2, None)
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "is no table of NAS-Bench-101; it needs the columns 'hash' and 'test_accuracy_108ep' or"),
-        ("hash,accuracy\n", "is no table of NAS-Bench-101"),
+        ("", "is empty; get the table again"),
+        ("hash,accuracy\n", "is no table of NAS-Bench-101; it needs the columns 'hash' and 'test_accuracy_108ep' or"),
+        (f"hash,valid_accuracy_108ep\n{NAME},0.5\n{NAME},0.6\n", "Row 2 of .*has other accuracies in an earlier row"),
+        (f"hash,valid_accuracy_108ep,test_accuracy_108ep\n{NAME},.5,\n{'0' * 32},.5,.6\n", "Row 2 of .* in none"),
         ("hash,valid_accuracy_108ep\n1,0.5\n", "Row 1 of .* is damaged .it needs a hash and an accuracy"),
         (f"hash,valid_accuracy_108ep\n{'0' * 32},\n", "Row 1 of .* is damaged .it needs a hash and an accuracy"),
         (f"hash,valid_accuracy_108ep\n{'0' * 32},93\n", "Row 1 of .* is damaged .93 is no share"),

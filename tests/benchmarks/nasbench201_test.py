@@ -49,8 +49,11 @@ def test_figures_of_a_genotype(table):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "is no table of NAS-Bench-201"),
-        ("a,b\n1,2\n", "is no table of NAS-Bench-201; its first column must be 'architecture'"),
+        ("", "is empty; get the table again"),
+        ("architecture,cifar10_test\n", "has no architectures; get the table again"),
+        ("a,b\n1,2\n", "is no table of NAS-Bench-201; it needs the columns 'architecture' and '<data set>_test'"),
+        (f"architecture,cifar10\n{BEST},94\n", "it needs .* '<data set>_test', for example 'cifar10_test'"),
+        (f"architecture,cifar10_test\n{BEST},94\n{BEST},93\n", "Row 2 of .* has other accuracies in an earlier row"),
         (f"architecture,cifar100_test\n{BEST},70\n", "has no test accuracies of cifar10; choose .* from cifar100"),
         (f"architecture,cifar10_test\n{BEST},much\n", "Row 1 of .* is damaged .* get the table again"),
         (f"architecture,cifar10_test\n{BEST},194\n", r"Row 1 of .* \(194 is no percentage\)"),
@@ -62,6 +65,28 @@ def test_a_damaged_table_is_one_sentence(tmp_path, text, message):
     path.write_text(text)
     with pytest.raises(InputError, match=message):
         benchmarks.load(path, "nasbench201", "cifar10")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (json.dumps([{"architecture": BEST, "cifar10_test": 10**400}]), "Row 1 of .* is damaged .int too large"),
+        (f'[{{"architecture": 1{"0" * 5000}}}]', "is not JSON .Exceeds the limit"),
+        ("[]", "has no architectures"),
+    ],
+)
+def test_a_damaged_list_is_one_sentence(tmp_path, text, message):
+    path = tmp_path / "table.json"
+    path.write_text(text)
+    with pytest.raises(InputError, match=message):
+        benchmarks.load(path, "nasbench201", "cifar10")
+
+
+def test_a_byte_order_mark_and_the_home_folder(tmp_path, monkeypatch):
+    """And the same row twice."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "table.csv").write_text(f"\ufeffarchitecture,cifar10_test\n{BEST},94\n{BEST},94\n")
+    assert benchmarks.load("~/table.csv", "nasbench201", "cifar10").records == {BEST: benchmarks.Record(0.94)}
 
 
 def test_a_missing_table_and_a_space_without_one(tmp_path):

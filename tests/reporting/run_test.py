@@ -81,6 +81,14 @@ def test_a_search_without_its_measurements(write_run):
     )
 
 
+def test_true_accuracies_can_be_looked_up_afterwards(write_run):
+    folder = write_run()
+    config = json.loads((folder / "config.json").read_text()) | {"space": "nasbench201"}
+    (folder / "config.json").write_text(json.dumps(config))
+    (found,) = missing(read(folder))
+    assert found.command == f"python -m sdarts_tf.query --run_dir={folder} --benchmark=FILE"
+
+
 def test_a_training_without_a_search(write_run):
     folder = write_run()
     for path in folder.iterdir():

@@ -71,6 +71,7 @@ def test_a_space_of_the_users_own_class(write):
     plugins.load(path)
     assert spaces.get("mine").alpha_shapes() == {"cell": (6, 5)}
     assert spaces.supernet_cells("mine") == 4 and spaces.supernet_cells("mine", 2) == 2
+    assert spaces.network_size("mine") == (16, 5) and spaces.network_size("mixed") == (36, 20)
     with pytest.raises(InputError, match="--cells=1 is out of range; the space mine needs at least 2"):
         spaces.supernet_cells("mine", 1)
     assert spaces.rows("mine") == spaces.rows("nasbench201")

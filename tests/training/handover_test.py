@@ -1,11 +1,14 @@
 """What a retraining takes over from what lies in its run's folder."""
 
+import dataclasses
+
 import pytest
 
 from sdarts_tf import config as configuration
 from sdarts_tf.config import RetrainConfig, SearchConfig
 from sdarts_tf.errors import InputError
 from sdarts_tf.genotypes import published
+from sdarts_tf.spaces import nasbench201_cells
 from sdarts_tf.training import handover
 
 
@@ -32,6 +35,17 @@ def test_a_data_folder_is_taken_over_with_its_data_set_only(searched, given, exp
     config = handover.complete(RetrainConfig(run_dir=str(searched), **given))
     assert (config.dataset, config.data_dir) == expected
     assert config.genotype == str(searched / "genotype.json")
+
+
+def test_a_run_keeps_the_size_that_its_space_has_by_default():
+    """Also with one cell in each stage, which a search allows too; recurrent cells have no such size."""
+    genotype = nasbench201_cells.parse(next(nasbench201_cells.architectures()))
+    sizes = [handover.sized(RetrainConfig(**given), genotype) for given in ({}, {"cells": 1}, {"channels": 8})]
+    assert [(config.channels, config.cells) for config in sizes] == [(16, 5), (16, 1), (8, 5)]
+    assert handover.sized(RetrainConfig(), published.get("DARTS_V2")).cells == 20
+    assert handover.sized(RetrainConfig(), published.get("penn_pgd")) == RetrainConfig()
+    with pytest.raises(InputError, match="--cells=2 is out of range; the space nasbench1shot1_1 needs at least 3"):
+        handover.sized(RetrainConfig(cells=2), dataclasses.replace(genotype, space="nasbench1shot1_1"))
 
 
 def test_an_unfinished_search_is_to_be_finished(searched):

@@ -13,13 +13,16 @@ from PIL import Image
 
 from sdarts_tf import command_line, spaces
 from sdarts_tf import config as configuration
+from sdarts_tf.analysis import cost
 from sdarts_tf.config import EvaluateConfig, RetrainConfig, SearchConfig
 from sdarts_tf.data import pictures, sources
 from sdarts_tf.errors import InputError, RunError
 from sdarts_tf.evaluate import evaluate
 from sdarts_tf.genotypes import published
 from sdarts_tf.retrain import retrain
+from sdarts_tf.spaces import nasbench1shot1_cells, nasbench201_cells
 from sdarts_tf.training import trained_network
+from sdarts_tf.training.interruption import Paused
 
 ROOT = pathlib.Path(__file__).parents[2]
 TINY = {"channels": 2, "cells": 3, "epochs": 2, "max_examples": 100, "batch_size": 16}
@@ -215,6 +218,7 @@ def test_a_folder_without_a_genotype(tmp_path):
         ({"valid_share": 0.9, "max_examples": 4}, "--valid_share=0.9 of 4 images leaves nothing to train on"),
         ({"auxiliary": True}, "--auxiliary needs images of more than 8 pixels"),
         ({"cutout_length": 16}, "--cutout_length=16 blanks all of an image of 8 pixels"),
+        ({"cells": 2}, "--cells=2 is out of range; the space s2 needs at least 3"),
         ({"large_images": True, "channels": 3}, "--channels=3 is odd, but the stem for large images needs"),
     ],
 )
@@ -298,7 +302,7 @@ def test_command_line_prints_the_test_accuracy(tmp_path):
 
 def test_the_defaults_are_the_official_recipe():
     config = RetrainConfig().completed("images")
-    assert (config.epochs, config.batch_size, config.channels, config.cells) == (600, 96, 36, 20)
+    assert (config.epochs, config.batch_size, *spaces.network_size("s5")) == (600, 96, 36, 20)
     assert (config.learning_rate, config.min_learning_rate, config.momentum) == (0.025, 0.0, 0.9)
     assert (config.weight_decay, config.gradient_clip, config.drop_path) == (3e-4, 5.0, 0.2)
     assert (config.auxiliary_weight, config.label_smoothing, config.schedule) == (0.4, 0.0, "cosine")
@@ -321,6 +325,40 @@ def test_the_recipe_of_imagenet():
         5,
     )
     assert (config.label_smoothing, config.drop_path, config.auxiliary_weight) == (0.1, 0.0, 0.4)
+
+
+_BEST = (
+    "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_3x3~1|nor_conv_3x3~2|"  # of CIFAR-100
+)
+
+
+@pytest.mark.parametrize(
+    ("genotype", "parameters"),
+    [
+        (nasbench201_cells.parse(_BEST), 1_288_506),
+        (nasbench201_cells.parse(_BEST.replace("skip_connect", "nor_conv_3x3")), 1_531_546),
+        (nasbench1shot1_cells.genotype_of("nasbench1shot1_1", {1: "conv1x1-bn-relu"}, {1: (0,)}, (0, 1)), 2_793_866),
+        (published.get("c10_s5_pgd"), 3_344_806),
+    ],
+    ids=["nasbench201", "nasbench201_convolutions", "nasbench1shot1", "s5"],
+)
+def test_networks_have_the_size_of_their_space_unless_it_is_given(genotype, parameters):
+    """The numbers of parameters are those of the benchmarks and of the official code."""
+    network = trained_network.build(genotype, RetrainConfig(), sources.get("cifar10").description)
+    assert cost.count_parameters(network).network == parameters
+
+
+def test_a_run_records_the_size_of_its_network_and_goes_on_at_it(tmp_path):
+    """One cell in each stage, which a search allows too; the channels are the benchmark's."""
+    (tmp_path / "genotype.json").write_text(nasbench201_cells.parse(_BEST).to_json())
+    settings = TINY | {"dataset": "digits", "genotype": str(tmp_path / "genotype.json"), "cells": 1, "channels": None}
+    run_dir = str(tmp_path / "run")
+    with pytest.raises(Paused):
+        retrain(RetrainConfig(run_dir=run_dir, stop_after=1, **settings))
+    saved = json.loads((tmp_path / "run" / "retrain" / "config.json").read_text())
+    assert (saved["channels"], saved["cells"]) == (16, 1)
+    retrain(RetrainConfig(run_dir=run_dir, resume=True))
+    assert len(trained_network.load(run_dir).network.cells) == 3 + 2  # with the reductions
 
 
 @pytest.mark.parametrize(
