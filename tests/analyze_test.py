@@ -95,6 +95,7 @@ def test_pictures_of_one_and_of_several_runs(runs, analysis):
     assert painted.keys() == {"curvature", "loss", "accuracy"} and painted == pictures.paint(several, "svg")
 
 
+@pytest.mark.slow
 def test_several_runs_one_without_kept_weights_and_less_measured(runs, analysis, capsys):
     """A run that kept nothing is analyzed at its end: what is not left out is as before."""
     config = AnalyzeConfig(run_dir=tuple(map(str, runs)), **{**SMALL, "grid": 0, "weight_steps": 0})

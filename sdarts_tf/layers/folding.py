@@ -67,7 +67,7 @@ def normalize(y, normalization, scale=None, training=False):
     Example:
         >>> from sdarts_tf.layers.normalization import BatchNormalization
         >>> x, kernel, layer = tf.ones([1, 1, 1, 2]), tf.ones([1, 1, 2, 1]), BatchNormalization(1, affine=False)
-        >>> layer.moving_mean.assign([1.0])
+        >>> _ = layer.moving_mean.assign([1.0])
         >>> with folded():
         ...     y = normalize(convolve(x, kernel), layer, scale=tf.constant([0.5]))
         >>> y.x.numpy().round(3).item(), y.offset.numpy().round(3).item()

@@ -44,13 +44,12 @@ def test_of_each_operation(operation, stride):
         np.testing.assert_allclose(one, other, rtol=2e-5, atol=2e-5 * np.abs(one).max())
 
 
-@pytest.mark.parametrize("parts", [1, 2])
-def test_of_an_attack(parts):
-    """All cells, prepared nodes and others; with parts nothing is prepared."""
+def test_of_an_attack():
+    """All cells, prepared nodes and others."""
     space = spaces.get("s5")
     supernet = with_statistics(space.build_supernet(num_classes=3, channels=2, cells=3))
     images = tf.random.stateless_normal([4, 8, 8, 3], (0, 0))
-    objective = Objective(supernet, (images, tf.constant([0, 1, 2, 0])), training=False, parts=parts)
+    objective = Objective(supernet, (images, tf.constant([0, 1, 2, 0])), training=False)
     mixture = {
         group: tf.nn.softmax(tf.random.stateless_normal(alpha.shape, (0, 2)))
         for group, alpha in Architecture(space.alpha_shapes(), seed=0).alpha.items()
