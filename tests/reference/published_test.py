@@ -78,6 +78,7 @@ def _check_counts(golden, forms):
                 assert _count(published.get(name), form, cells["classes"]) == parameters, (name, form)
 
 
+@pytest.mark.slow
 def test_number_of_parameters_of_small_networks(golden):
     _check_counts(golden, lambda form: form == "cifar_c16_l8")
 
