@@ -6,14 +6,16 @@ the cell the offsets, so that no map is read or written for them, in neither dir
 """
 
 import contextlib
-import dataclasses
 import threading
+from typing import NamedTuple
 
 import tensorflow as tf
 
 from sdarts_tf.layers import convolutions
 
 _scopes = threading.local()
+# Projections clip shares to 0, where an attack still needs the gradient: a map of zeros would have forgotten it.
+_SMALLEST = 1e-12
 
 
 @contextlib.contextmanager
@@ -21,7 +23,8 @@ def folded():
     """A scope in which what `convolve` begins and `normalize` ends is one convolution.
 
     The result is the same up to rounding, and so is its gradient by the map and by the scale. There is no gradient by
-    kernels here, and none that could be differentiated again.
+    kernels here, and none that could be differentiated again. A cell that is computed again in the backward pass is
+    computed without folding there.
     """
     before = getattr(_scopes, "active", False)
     _scopes.active = True
@@ -31,8 +34,7 @@ def folded():
         _scopes.active = before
 
 
-@dataclasses.dataclass(frozen=True)
-class Convolution:
+class Convolution(NamedTuple):
     """A 1x1 convolution that waits for its normalization."""
 
     x: tf.Tensor
@@ -43,20 +45,19 @@ class Convolution:
         return convolutions.pointwise(self.x, tf.stop_gradient(self.kernel * factor))
 
 
-@dataclasses.dataclass(frozen=True)
-class Shifted:
+class Shifted(NamedTuple):
     """The map `x + offset` as its summands, `[N, H, W, channels]` and `[channels]`."""
 
     x: tf.Tensor
     offset: tf.Tensor
 
 
-def convolve(x, kernel):
-    """`convolutions.pointwise(x, kernel)`, or in the scope a `Convolution` that `normalize` will compute.
+def convolve(x, kernel, folds=True):
+    """`convolutions.pointwise(x, kernel)`; in the scope, if it `folds`, a `Convolution` that `normalize` computes.
 
     In half precision it is computed at once: a kernel that holds the shares would rob them of their digits.
     """
-    if getattr(_scopes, "active", False) and x.dtype == kernel.dtype:
+    if folds and getattr(_scopes, "active", False) and x.dtype == kernel.dtype:
         return Convolution(x, tf.convert_to_tensor(kernel))
     return convolutions.pointwise(x, kernel)
 
@@ -78,14 +79,15 @@ def normalize(y, normalization, scale=None, training=False):
     factor, offset = normalization.factor_and_offset()
     if scale is None:
         return tf.nn.bias_add(y.times(factor), offset)
-    return Shifted(_proportional(y.times(factor * scale), scale), offset * scale)
+    kept = tf.where(tf.abs(scale) < _SMALLEST, _SMALLEST, scale)
+    return Shifted(_proportional(y.times(factor * kept), scale, kept), offset * scale)
 
 
 @tf.custom_gradient
-def _proportional(y, scale):
-    """`y` `[N, H, W, channels]`, whose channels are proportional to their `scale`, with a gradient by the latter."""
+def _proportional(y, scale, kept):
+    """`y` `[N, H, W, channels]`, whose channels are proportional to `kept`, with that gradient by `scale`."""
 
     def gradient(dy):
-        return dy, tf.math.divide_no_nan(tf.reduce_sum(y * dy, [0, 1, 2]), scale)
+        return dy, tf.reduce_sum(y * dy, [0, 1, 2]) / kept, None
 
     return tf.identity(y), gradient

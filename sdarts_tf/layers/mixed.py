@@ -23,6 +23,7 @@ class MixedOperation(Layer):
             candidate `c` stands in column `c`.
         stride: 1 or 2, of every edge.
         dropped_skips: skip connections of stride 1 have a dropout.
+        folds: the caller adds up what it receives by `Arrivals`, so that attacks may fold.
         kinds: name -> layer that takes the place of the one in `operations.OPERATIONS`.
 
     Example:
@@ -33,7 +34,7 @@ class MixedOperation(Layer):
         [((0,), 0.75), ((2,), 0.1)]
     """
 
-    def __init__(self, channels, candidates, *, stride=1, dropped_skips=False, kinds=None, **kwargs):
+    def __init__(self, channels, candidates, *, stride=1, dropped_skips=False, folds=False, kinds=None, **kwargs):
         super().__init__(**kwargs)
         self.channels, self.rows = channels, tuple(candidates)
         places = collections.defaultdict(list)
@@ -52,6 +53,8 @@ class MixedOperation(Layer):
             )
             for name, where in self.places.items()
         ]
+        for operation in self.operations:
+            operation.folds = folds and type(operation) in operations.FOLDING
 
     def call(self, x, mixture, training=False, seed=None, skip_dropout=None):
         """Applies the mixture.
@@ -64,8 +67,9 @@ class MixedOperation(Layer):
             skip_dropout: rate of the dropout behind skip connections, a scalar tensor; None is no dropout.
 
         Returns:
-            Pairs of a tuple of rows and what these edges receive, `[N, H', W', len(rows) * C]`, edge-major, in an
-            attack a `Shifted` of that shape. A row may be in several pairs; what it receives in all of them adds up.
+            Pairs of a tuple of rows and what these edges receive, `[N, H', W', len(rows) * C]`, edge-major; where it
+            `folds`, in an attack a `Shifted` of that shape. A row may be in several pairs; what it receives in all of
+            them adds up.
         """
         return self.finish(self.prepare(x, training, seed, skip_dropout), mixture, training)
 
@@ -166,13 +170,14 @@ class Arrivals:
 
     def pop(self, node):
         """All that has arrived at a node, `[N, H, W, C]`; asked for once, after the last `add` to it."""
-        arrived, offset = _sum_at(node, self._maps), _sum_at(node, self._offsets)
-        return arrived if offset is None else tf.nn.bias_add(arrived, offset)
+        arrived = _sum_at(node, self._maps)
+        came_shifted = any(node in nodes for nodes in self._offsets)
+        return tf.nn.bias_add(arrived, _sum_at(node, self._offsets)) if came_shifted else arrived
 
 
 def _sum_at(node, arrived):
-    """The sum of what has arrived at a node, None if nothing has. What came for other nodes too is left to them."""
+    """The sum of what has arrived at a node. What came for other nodes too is left to them."""
     for nodes in [nodes for nodes in arrived if node in nodes and len(nodes) > 1]:
         for each, part in zip(nodes, tf.split(tf.add_n(arrived.pop(nodes)), len(nodes), axis=-1), strict=True):
             arrived[each,].append(part)
-    return tf.add_n(arrived.pop((node,))) if (node,) in arrived else None
+    return tf.add_n(arrived.pop((node,)))

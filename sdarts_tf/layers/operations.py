@@ -29,6 +29,7 @@ class Operation(Layer):
     """
 
     shared = False
+    folds = False  # set by a mixed operation: in an attack `finish` may return a `folding.Shifted`
 
     def __init__(self, channels, *, stride=1, edges=1, affine=False, **kwargs):
         super().__init__(**kwargs)
@@ -201,9 +202,9 @@ class SeparableConvolution(Operation):
         else:
             padded = views.for_edges("rectified", self.edges, padding=first.shape[0] // 2)
             x = convolutions.depthwise_reducing(padded, first)
-        x = folding.convolve(x, self.pointwise_kernels[0])
+        x = folding.convolve(x, self.pointwise_kernels[0], self.folds)
         x = tf.nn.relu(folding.normalize(x, self.normalizations[0], training=training))
-        return folding.convolve(convolutions.depthwise(x, second), self.pointwise_kernels[1])
+        return folding.convolve(convolutions.depthwise(x, second), self.pointwise_kernels[1], self.folds)
 
     def finish(self, prepared, scale, training):
         return folding.normalize(prepared, self.normalizations[1], scale, training)
@@ -225,7 +226,7 @@ class DilatedConvolution(Operation):
             # All taps of a dilated kernel at stride 2 lie on even rows and columns. (TensorFlow's own kernel silently
             # computes wrong numbers for stride 2 with dilation 2.)
             y = convolutions.depthwise(views.for_edges("even", self.edges), self.depthwise_kernel)
-        return folding.convolve(y, self.pointwise_kernel)
+        return folding.convolve(y, self.pointwise_kernel, self.folds)
 
     def finish(self, prepared, scale, training):
         return folding.normalize(prepared, self.normalization, scale, training)
@@ -268,6 +269,10 @@ class NormalConvolution(Operation):
 
     def finish(self, prepared, scale, training):
         return self.normalization(prepared, scale=scale, training=training)
+
+
+# Those that a mixed operation may let fold: exactly these, for a plugin's subclass may do more with what they return.
+FOLDING = (SeparableConvolution, DilatedConvolution)
 
 
 def skip_connect(channels, *, stride=1, **kwargs):

@@ -59,6 +59,7 @@ class SearchCell(Layer):
                     rows,
                     stride=stride,
                     dropped_skips=dropped_skips,
+                    folds=True,
                     name=f"from_node_{source}",
                 )
             )

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from sdarts_tf import command_line
+from sdarts_tf import command_line, spaces
 from sdarts_tf.config import RetrainConfig, SearchConfig
 from sdarts_tf.errors import InputError
 from sdarts_tf.genotypes import published
@@ -36,6 +36,8 @@ def check(config: SearchConfig | RetrainConfig, retrain: RetrainConfig | None = 
     else:
         handover.check_dataset(config.space, retrain.dataset or config.dataset)
         handover.check_savings(config.space, retrain)
+        if config.family != "recurrent":
+            spaces.network_size(config.space, retrain.channels, retrain.cells)
 
 
 def _check_training(config):

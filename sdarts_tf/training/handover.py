@@ -102,7 +102,7 @@ def source(config: SearchConfig) -> sources.Source:
 
 
 def check(genotype: Genotype, config: RetrainConfig) -> None:
-    """Raises InputError unless the genotype is of a known space, and the data set one for it."""
+    """Raises InputError unless the genotype is of a known space, and data set, size and savings are for it."""
     if genotype.space not in spaces.names():
         raise InputError(
             f"The genotype {config.genotype} is of space {genotype.space!r}; retraining builds networks of the spaces "
@@ -110,6 +110,7 @@ def check(genotype: Genotype, config: RetrainConfig) -> None:
         )
     check_dataset(genotype.space, config.dataset)
     check_savings(genotype.space, config)
+    sized(config, genotype)
 
 
 def check_dataset(space: str, dataset: str) -> None:

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from sdarts_tf import spaces
 from sdarts_tf.genotypes.genotype import Genotype
+from sdarts_tf.methods import simplex
 from sdarts_tf.spaces.base import Architecture
 from sdarts_tf.training.objective import Objective
 
@@ -127,9 +128,10 @@ def test_what_is_prepared_once_gives_what_is_computed_anew(name, tiny, training)
     for number in range(2):
         random = np.random.RandomState(number)
         mixture = {
-            kind: tf.constant(random.dirichlet(np.ones(shape[1]), size=shape[0]), tf.float32)
+            kind: tf.constant(random.dirichlet(np.ones(shape[1]), size=shape[0]) - 0.1, tf.float32)
             for kind, shape in spaces.get(name).alpha_shapes().items()
         }
+        mixture = simplex.clip(mixture)  # some shares become 0, as in an attack
         loss, gradient = repeated(mixture)
         expected_loss, expected_gradient = objective.loss_and_gradient(mixture)
         np.testing.assert_allclose(loss, expected_loss, rtol=1e-5)

@@ -6,8 +6,10 @@ import tensorflow as tf
 
 from sdarts_tf import spaces
 from sdarts_tf.layers import folding
+from sdarts_tf.layers.mixed import MixedOperation
 from sdarts_tf.layers.normalization import BatchNormalization
-from sdarts_tf.layers.operations import build
+from sdarts_tf.layers.operations import FOLDING, SeparableConvolution, build
+from sdarts_tf.methods import simplex
 from sdarts_tf.spaces.base import Architecture
 from sdarts_tf.training.objective import Objective
 
@@ -26,8 +28,11 @@ def with_statistics(model, seed=0):
 def test_of_each_operation(operation, stride):
     """In the scope and outside of it: the map, its gradient by the input and by the scale."""
     layer = with_statistics(build(operation, 4, stride=stride, edges=3))
+    layer.folds = type(layer) in FOLDING
     x = tf.random.stateless_normal([2, 8, 8, 4], (0, 0))
-    scale = tf.random.stateless_uniform([12], (0, 1), 0.1, 0.9)
+    scale = tf.concat(
+        [[0.0, 1e-20], tf.random.stateless_uniform([10], (0, 1), 0.1, 0.9)], 0
+    )  # shares may be clipped to 0
 
     def computed():
         with tf.GradientTape() as tape:
@@ -45,15 +50,14 @@ def test_of_each_operation(operation, stride):
 
 
 def test_of_an_attack():
-    """All cells, prepared nodes and others."""
+    """All cells, prepared nodes and others, at shares of which a projection has clipped some to 0."""
     space = spaces.get("s5")
     supernet = with_statistics(space.build_supernet(num_classes=3, channels=2, cells=3))
     images = tf.random.stateless_normal([4, 8, 8, 3], (0, 0))
     objective = Objective(supernet, (images, tf.constant([0, 1, 2, 0])), training=False)
-    mixture = {
-        group: tf.nn.softmax(tf.random.stateless_normal(alpha.shape, (0, 2)))
-        for group, alpha in Architecture(space.alpha_shapes(), seed=0).alpha.items()
-    }
+    mixture = Architecture(space.alpha_shapes(), seed=0).mixture()
+    mixture = simplex.clip(tf.nest.map_structure(tf.add, mixture, simplex.uniform_noise(mixture, 0.3, (0, 1))))
+    assert any((shares.numpy() == 0).any() for shares in mixture.values())
     loss, gradient = objective.loss_and_gradient(mixture)
     folded_loss, folded_gradient = objective.repeated()(mixture)
     np.testing.assert_allclose(folded_loss, loss, rtol=1e-6)
@@ -63,22 +67,43 @@ def test_of_an_attack():
         np.testing.assert_allclose(folded_gradient[group], expected, rtol=1e-4, atol=1e-5 * largest)
 
 
+def test_what_an_attack_prepares_are_tensors():
+    """`tf.nest` sees them, which devices and TPUs ask for."""
+    supernet = spaces.get("s2").build_supernet(num_classes=3, channels=2, cells=3)
+    with folding.folded():
+        prepared = supernet.prepare(tf.zeros([2, 8, 8, 3]))
+    assert any(isinstance(each, folding.Convolution) for each in _leaves(prepared))
+    assert all(each is None or tf.is_tensor(each) for each in tf.nest.flatten(prepared))
+
+
+def _leaves(nest):
+    if isinstance(nest, folding.Convolution) or not isinstance(nest, list | tuple):
+        return [nest]
+    return [leaf for each in nest for leaf in _leaves(each)]
+
+
+def test_an_operation_folds_only_where_its_caller_asks_for_it():
+    """So that a plugin may wrap it, or derive from it."""
+
+    class Rectified(SeparableConvolution):
+        def finish(self, prepared, scale, training):
+            return tf.nn.relu(super().finish(prepared, scale, training))
+
+    kinds = {"sep_conv_3x3": lambda channels, **kwargs: Rectified(channels, kernel_size=3, **kwargs)}
+    rows = {0: ("sep_conv_3x3", "dil_conv_3x3")}
+    x, mixture = tf.ones([1, 4, 4, 2]), tf.constant([[0.5, 0.5]])
+    with folding.folded():
+        assert tf.is_tensor(build("sep_conv_3x3", 2)(x, scale=tf.ones([2])))
+        assert [tf.is_tensor(output) for _, output in MixedOperation(2, rows)(x, mixture)] == [True, True]
+        folded = MixedOperation(2, rows, folds=True, kinds=kinds)(x, mixture)
+    assert [isinstance(output, folding.Shifted) for _, output in folded] == [False, True]
+
+
 def test_half_precision_is_not_folded():
     with folding.folded():
         assert isinstance(folding.convolve(tf.zeros([1, 2, 2, 4], tf.float16), tf.zeros([1, 1, 4, 4])), tf.Tensor)
         assert isinstance(folding.convolve(tf.zeros([1, 2, 2, 4]), tf.zeros([1, 1, 4, 4])), folding.Convolution)
     assert isinstance(folding.convolve(tf.zeros([1, 2, 2, 4]), tf.zeros([1, 1, 4, 4])), tf.Tensor)
-
-
-def test_the_gradient_by_a_share_of_zero_is_zero_not_nan():
-    layer, x = with_statistics(BatchNormalization(2, affine=False)), tf.ones([1, 2, 2, 2])
-    scale = tf.constant([0.0, 0.5])
-    with folding.folded(), tf.GradientTape() as tape:
-        tape.watch(scale)
-        shifted = folding.normalize(folding.convolve(x, tf.ones([1, 1, 2, 2])), layer, scale)
-        loss = tf.reduce_sum(shifted.x)
-    gradient = tape.gradient(loss, scale).numpy()
-    assert gradient[0] == 0 and gradient[1] > 0
 
 
 def test_a_learned_scale_and_offset_are_folded_too():
