@@ -67,7 +67,7 @@ def test_of_an_attack():
         np.testing.assert_allclose(folded_gradient[group], expected, rtol=1e-4, atol=1e-5 * largest)
 
 
-def test_what_an_attack_prepares_are_tensors():
+def test_what_is_prepared_in_the_scope_are_tensors():
     """`tf.nest` sees them, which devices and TPUs ask for."""
     supernet = spaces.get("s2").build_supernet(num_classes=3, channels=2, cells=3)
     with folding.folded():
