@@ -70,13 +70,15 @@ def measure(arguments):
     import tensorflow as tf
 
     from sdarts_tf.config import SearchConfig
-    from sdarts_tf.training import replicas
+    from sdarts_tf.training import replicas, runtime
     from sdarts_tf.training.search_step import build_step
 
     names = ("space", "method", "batch_size", "channels", "cells", "pgd_steps", "jit_compile", "sync_batch_norm")
-    settings = {name: getattr(arguments, name) for name in (*names, "precision", "accumulate_steps", "recompute")}
+    names += ("precision", "accumulate_steps", "recompute", "edges_at_once")
+    config = runtime.suited(SearchConfig(**{name: getattr(arguments, name) for name in names}))
+    settings = {name: getattr(config, name) for name in names}
     began = time.perf_counter()
-    step = build_step(SearchConfig(**settings), num_classes=10)
+    step = build_step(config, num_classes=10)
     function = tf.function(step, jit_compile=arguments.jit_compile or None)
     size = arguments.image_size
 
@@ -141,6 +143,7 @@ def main():
     parser.add_argument("--precision", default="float32")
     parser.add_argument("--accumulate_steps", type=int, default=1)
     parser.add_argument("--recompute", action="store_true")
+    parser.add_argument("--edges_at_once", type=int, help="default what suits this machine")
     parser.add_argument("--parts", action="store_true", help="time the parts of the step too")
     parser.add_argument("--jit_compile", action="store_true")
     parser.add_argument("--plain_runtime", action="store_true", help="TensorFlow's own threads and graph optimizer")

@@ -76,8 +76,10 @@ def search(config: SearchConfig) -> SearchResult:
     (runtime.suit_texts if config.family == "recurrent" else runtime.suit_supernets)()
     plugins.try_operations()
     runtime.make_reproducible(config.seed)
+    if not config.resume:
+        config = runtime.suited(config)
     with strategy.together(processes, config.run_dir), strategy.create(config.strategy).scope():
-        loop = make()
+        loop = make(config)
         if not config.resume:
             files = _plugin_files(config) if config.plugin else {}
             files |= {_COSTS: loop.target.to_json()} if config.target else {}
@@ -119,7 +121,7 @@ def _named(config):
 
 
 def _image_task(config, directory):
-    """Reads the images; what makes the loop once TensorFlow is there."""
+    """Reads the images; what makes the loop of the completed settings once TensorFlow is there."""
     benchmark = None
     if config.benchmark:
         benchmark = benchmarks.load(config.benchmark, config.space, config.benchmark_dataset or config.dataset)
@@ -127,7 +129,7 @@ def _image_task(config, directory):
         source = handover.source(config)
         examples = source.load("train", config.data_dir, config.max_examples)
 
-    def make():
+    def make(config):
         from sdarts_tf.training import search_stages
 
         cost_target = _target(config, source, directory) if config.target else None
@@ -154,10 +156,10 @@ def _plugin(config, directory):
 
 
 def _text_task(config, directory):
-    """Reads the texts; what makes the loop once TensorFlow is there."""
+    """Reads the texts; what makes the loop of the completed settings once TensorFlow is there."""
     corpus = text.read(config.dataset, config.data_dir, config.text_unit, config.max_examples)
 
-    def make():
+    def make(config):
         from sdarts_tf.training.search_loop import SearchLoop
         from sdarts_tf.training.text_search import TextTask
 

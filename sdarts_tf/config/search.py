@@ -235,6 +235,12 @@ class SearchConfig:
         "numbers of the maps; weights, mixture, statistics and losses stay float32. float16 scales the loss",
         choices=("float32", "bfloat16", "float16"),
     )
+    edges_at_once: int | None = setting(
+        None,
+        "most edges of a node that one kernel computes, 0 is all; default 2 on CPUs, 0 elsewhere; DARTS cells only",
+        unit="edges",
+        minimum=0,
+    )
     accumulate_steps: int = setting(
         1, "compute each batch in so many parts, each with batch statistics of its own, to save memory", minimum=1
     )

@@ -156,7 +156,7 @@ def _operations(cell, place=_supernet_place):
     """Pairs of an operation and its places: of edges and candidates in a supernet, the edge's number in a network."""
     if hasattr(cell, "mixed"):
         for mixed in cell.mixed:
-            for operation, places in zip(mixed.operations, mixed.places.values(), strict=True):
+            for operation, places in zip(mixed.operations, mixed.places, strict=True):
                 yield operation, [place(row, column) for row, column in places]
     else:
         for number, operation in enumerate(cell.operations):

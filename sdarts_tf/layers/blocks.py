@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from sdarts_tf.errors import InputError
-from sdarts_tf.layers import convolutions, draws
+from sdarts_tf.layers import convolutions, draws, folding
 from sdarts_tf.layers.base import Layer
 from sdarts_tf.layers.normalization import BatchNormalization
 from sdarts_tf.layers.views import Views
@@ -39,7 +39,7 @@ class ReluConvBatchNorm(Layer):
     def call(self, x, views=None, training=False):
         """Reads `views` of x, if given."""
         rectified = (views or Views(x)).rectified
-        return self.normalization(convolutions.pointwise(rectified, self.kernel), training=training)
+        return folding.normalize(folding.convolve(rectified, self.kernel), self.normalization, training=training)
 
 
 class ConvBatchNormRelu(Layer):

@@ -4,13 +4,30 @@ A map that belongs to several edges is `[N, H, W, edges * C]`, edge-major: the c
 Kernels are cast to the type of the map.
 """
 
+import contextlib
 import functools
 import math
+import threading
 
 import keras
 import tensorflow as tf
 
 _NO_STRIDE = [1, 1, 1, 1]
+_scopes = threading.local()
+
+
+@contextlib.contextmanager
+def fixed_kernels():
+    """A scope in which `depthwise` has no gradient by its kernel, for callers that differentiate by something else.
+
+    The graph would hold that gradient, of many nodes, though nothing computes it.
+    """
+    before = getattr(_scopes, "fixed", False)
+    _scopes.fixed = True
+    try:
+        yield
+    finally:
+        _scopes.fixed = before
 
 
 def fan_in_uniform(fan_in):
@@ -68,17 +85,18 @@ def depthwise(x, kernel, *, dilation=1):
     if dilation == 1 and kernel.shape[0] != 5:
         return _depthwise(x, kernel)
 
+    if getattr(_scopes, "fixed", False):
+        only_by_x = tf.custom_gradient(
+            lambda x: (_depthwise(x, kernel, dilation), lambda dy: _input_gradient(dy, kernel, dilation))
+        )
+        return only_by_x(x)
+
     @tf.custom_gradient
     def convolve(x, kernel):
         def gradient(dy):
-            if dilation > 1:
-                # As a forward pass: oneDNN's kernel for this gradient ignores the dilation, without an error.
-                dx = depthwise(dy, tf.reverse(kernel, [0, 1]), dilation=dilation)
-            else:
-                dx = tf.nn.depthwise_conv2d_backprop_input(tf.shape(x), kernel, dy, _NO_STRIDE, "SAME")
-            return dx, _filter_gradient(x, dy, kernel.shape, dilation)
+            return _input_gradient(dy, kernel, dilation), _filter_gradient(x, dy, kernel.shape, dilation)
 
-        return _depthwise(x, kernel, dilation=dilation), gradient
+        return _depthwise(x, kernel, dilation), gradient
 
     return convolve(x, kernel)
 
@@ -95,6 +113,14 @@ def _depthwise(x, kernel, dilation=1):
     return tf.raw_ops.DepthwiseConv2dNative(
         input=x, filter=kernel, strides=_NO_STRIDE, padding="SAME", dilations=dilations
     )
+
+
+def _input_gradient(dy, kernel, dilation):
+    """The gradient of `depthwise` by its map."""
+    if dilation > 1:
+        # As a forward pass: oneDNN's kernel for this gradient ignores the dilation, without an error.
+        return depthwise(dy, tf.reverse(kernel, [0, 1]), dilation=dilation)
+    return tf.nn.depthwise_conv2d_backprop_input(tf.shape(dy), kernel, dy, _NO_STRIDE, "SAME")
 
 
 def _filter_gradient(x, dy, shape, dilation):
@@ -116,8 +142,8 @@ def _filter_gradient(x, dy, shape, dilation):
     inner = tf.nn.depthwise_conv2d_backprop_filter(x, [rows, 3, channels, 1], dy, _NO_STRIDE, "SAME")
     x, dy = (tf.reshape(map, [-1, height, (width + 1) // 2, 2 * channels]) for map in (x, dy))
     outer = tf.nn.depthwise_conv2d_backprop_filter(x, [rows, 3, 2 * channels, 1], dy, _NO_STRIDE, "SAME")
-    outer = tf.reduce_sum(tf.reshape(outer, [rows, 3, 2, channels, 1]), axis=2)
-    return tf.concat([outer[:, :1], inner, outer[:, 2:]], axis=1)
+    first, _, last = tf.split(tf.reduce_sum(tf.reshape(outer, [rows, 3, 2, channels, 1]), axis=2), 3, axis=1)
+    return tf.concat([first, inner, last], axis=1)
 
 
 @functools.cache

@@ -80,14 +80,10 @@ def normalize(y, normalization, scale=None, training=False):
     if scale is None:
         return tf.nn.bias_add(y.times(factor), offset)
     kept = tf.where(tf.abs(scale) < _SMALLEST, _SMALLEST, scale)
-    return Shifted(_proportional(y.times(factor * kept), scale, kept), offset * scale)
 
+    @tf.custom_gradient
+    def proportional(y, scale):
+        """`y`, whose channels are proportional to `kept`, with that gradient by `scale`."""
+        return tf.identity(y), lambda dy: (dy, tf.reduce_sum(y * dy, [0, 1, 2]) / kept)
 
-@tf.custom_gradient
-def _proportional(y, scale, kept):
-    """`y` `[N, H, W, channels]`, whose channels are proportional to `kept`, with that gradient by `scale`."""
-
-    def gradient(dy):
-        return dy, tf.reduce_sum(y * dy, [0, 1, 2]) / kept, None
-
-    return tf.identity(y), gradient
+    return Shifted(proportional(y.times(factor * kept), scale), offset * scale)

@@ -2,6 +2,7 @@
 
 import collections
 import functools
+import itertools
 
 import tensorflow as tf
 
@@ -14,8 +15,8 @@ from sdarts_tf.layers.views import Views
 class MixedOperation(Layer):
     """Weighs every candidate of every edge that leaves one node by its share and adds up, edge by edge.
 
-    A candidate is computed for all of its edges at once; what needs no weights (pools, identity) is computed once per
-    node. Edges may carry different candidates, as in S1.
+    A candidate is computed for several of its edges at once, as many as its kind says; what needs no weights (pools,
+    identity) is computed once per node. Edges may carry different candidates, as in S1.
 
     Args:
         channels: C, of the node's output and of each edge's.
@@ -25,6 +26,9 @@ class MixedOperation(Layer):
         dropped_skips: skip connections of stride 1 have a dropout.
         folds: the caller adds up what it receives by `Arrivals`, so that attacks may fold.
         kinds: name -> layer that takes the place of the one in `operations.OPERATIONS`.
+        edges_at_once: most edges that one layer of separable or dilated convolutions computes; 0 is all. The result is
+            the same. Few are faster on a CPU: their maps fit its cache, and one core can begin with the edges that the
+            next node waits for. All are fewer kernels.
 
     Example:
         >>> mixed = MixedOperation(4, {0: ("none", "skip_connect"), 2: ("none", "skip_connect")})
@@ -34,7 +38,9 @@ class MixedOperation(Layer):
         [((0,), 0.75), ((2,), 0.1)]
     """
 
-    def __init__(self, channels, candidates, *, stride=1, dropped_skips=False, folds=False, kinds=None, **kwargs):
+    def __init__(
+        self, channels, candidates, *, stride=1, dropped_skips=False, folds=False, kinds=None, edges_at_once=0, **kwargs
+    ):
         super().__init__(**kwargs)
         self.channels, self.rows = channels, tuple(candidates)
         places = collections.defaultdict(list)
@@ -43,18 +49,18 @@ class MixedOperation(Layer):
                 places[name].append((row, column))
         # `none` adds nothing to a sum; its share counts because the others of its row are smaller for it.
         places.pop("none", None)
-        self.places = dict(places)
         kinds = dict(kinds or {})
         if dropped_skips and stride == 1:
             kinds["skip_connect"] = operations.DroppedIdentity
-        self.operations = [
-            kinds.get(name, functools.partial(operations.build, name))(
-                channels, stride=stride, edges=len(where), name=name
-            )
-            for name, where in self.places.items()
-        ]
-        for operation in self.operations:
-            operation.folds = folds and type(operation) in operations.FOLDING
+        self.operations, self.places = [], []
+        for name, of_all_edges in places.items():
+            build = kinds.get(name, functools.partial(operations.build, name))
+            size = edges_at_once if name in operations.DEPTHWISE else 0
+            for where in _divided(of_all_edges, size or len(of_all_edges)):
+                operation = build(channels, stride=stride, edges=len(where), name=name)
+                operation.folds = folds and type(operation) in operations.FOLDING
+                self.operations.append(operation)
+                self.places.append(where)
 
     def call(self, x, mixture, training=False, seed=None, skip_dropout=None):
         """Applies the mixture.
@@ -80,18 +86,25 @@ class MixedOperation(Layer):
 
     def finish(self, prepared, mixture, training=False):
         """The rest of `call`: weighs what `prepare` returned."""
-        outputs, shared = [], []
-        for operation, places, output in zip(self.operations, self.places.values(), prepared, strict=True):
+        outputs, shared, scales = [], [], self._scales(mixture)
+        for operation, places, output in zip(self.operations, self.places, prepared, strict=True):
             if operation.shared:
                 shared.append((output, dict(places)))
             else:
                 rows = tuple(row for row, _ in places)
-                outputs.append((rows, operation.finish(output, self._scale(mixture, places), training)))
+                outputs.append((rows, operation.finish(output, next(scales), training)))
         return outputs + [((row,), output) for row, output in self._weigh(shared, mixture)]
 
-    def _scale(self, mixture, places):
-        """The shares at `places`, each repeated for all channels of its edge: `[edges * C]`."""
-        return tf.gather_nd(mixture, [place for place in places for _ in range(self.channels)])
+    def _scales(self, mixture):
+        """For each operation that is not shared its shares, each repeated for all channels of its edge: `[edges * C]`.
+
+        They are looked up together: less graph than one look-up for each operation.
+        """
+        own = [places for operation, places in zip(self.operations, self.places, strict=True) if not operation.shared]
+        if not own:
+            return iter(())
+        shares = tf.gather_nd(mixture, [place for places in own for place in places for _ in range(self.channels)])
+        return iter(tf.split(shares, [len(places) * self.channels for places in own]))
 
     def _weigh(self, shared, mixture):
         """The weighted sums of the shared outputs for every edge that has any: one matrix product for all.
@@ -111,6 +124,13 @@ class MixedOperation(Layer):
         flat = tf.matmul(shares, tf.cast(tf.reshape(outputs, [len(shared), -1]), shares.dtype))
         maps = tf.cast(tf.reshape(flat, [len(rows), -1, *outputs.shape[2:]]), outputs.dtype)
         return zip(rows, tf.unstack(maps), strict=True)
+
+
+def _divided(places, size):
+    """`places` in as few parts of at most `size` as there can be, as equal as can be."""
+    parts = -(-len(places) // size)
+    cuts = [part * len(places) // parts for part in range(parts + 1)]
+    return [places[start:end] for start, end in itertools.pairwise(cuts)]
 
 
 class DropEdges:
@@ -172,7 +192,8 @@ class Arrivals:
         """All that has arrived at a node, `[N, H, W, C]`; asked for once, after the last `add` to it."""
         arrived = _sum_at(node, self._maps)
         came_shifted = any(node in nodes for nodes in self._offsets)
-        return tf.nn.bias_add(arrived, _sum_at(node, self._offsets)) if came_shifted else arrived
+        # Not a bias_add, whose gradient TensorFlow joins with that of a kernel, which nobody asks for.
+        return arrived + _sum_at(node, self._offsets) if came_shifted else arrived
 
 
 def _sum_at(node, arrived):

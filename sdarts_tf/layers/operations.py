@@ -296,6 +296,9 @@ OPERATIONS = {
     "nor_conv_3x3": functools.partial(NormalConvolution, kernel_size=3),
 }
 
+# Those whose edges share nothing but the map that they read.
+DEPTHWISE = {name for name, layer in OPERATIONS.items() if getattr(layer, "func", None) in FOLDING}
+
 
 def build(operation, channels, **kwargs):
     """The layer of `operation`; InputError lists the known names.

@@ -32,6 +32,8 @@ class SearchSpace(abc.ABC):
     name: str
     # Whether its supernets are called with `drop_rate=`, the probability of dropping a mixed edge in training.
     drops_edges = False
+    # Whether its supernets are built with `edges_at_once=`, the most edges that one kernel computes; 0 is all.
+    divides_edges = False
 
     @abc.abstractmethod
     def alpha_shapes(self) -> dict[str, tuple[int, int]]:

@@ -31,6 +31,7 @@ class SearchCell(Layer):
         previous_reduction: the cell before was a reduction cell, so that the older input is twice as large.
         channel_divisor: K of PC-DARTS: candidates see the first C / K channels of a node; the others bypass them.
         dropped_skips: skip connections of stride 1 have a dropout, as in P-DARTS.
+        edges_at_once: as `MixedOperation`'s.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class SearchCell(Layer):
         previous_reduction,
         channel_divisor=1,
         dropped_skips=False,
+        edges_at_once=0,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -60,6 +62,7 @@ class SearchCell(Layer):
                     stride=stride,
                     dropped_skips=dropped_skips,
                     folds=True,
+                    edges_at_once=edges_at_once,
                     name=f"from_node_{source}",
                 )
             )
@@ -166,6 +169,7 @@ class Supernet(keras.Model):
         channel_divisor=1,
         dropped_skips=False,
         image_channels=3,
+        edges_at_once=0,
         **kwargs,
     ):
         super().__init__(autocast=False, **kwargs)
@@ -192,6 +196,7 @@ class Supernet(keras.Model):
                     previous_reduction=previous_reduction,
                     channel_divisor=channel_divisor,
                     dropped_skips=dropped_skips,
+                    edges_at_once=edges_at_once,
                     name=f"cell_{index}",
                 )
             )
@@ -254,6 +259,7 @@ class DartsSpace(ImageSpace):
     """
 
     drops_edges = True
+    divides_edges = True
     has_auxiliary = True
     supernet_cells, network_size = tables.CELLS, tables.NETWORK
 

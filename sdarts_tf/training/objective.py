@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from sdarts_tf.layers.convolutions import fixed_kernels
 from sdarts_tf.layers.folding import folded
 from sdarts_tf.training.accumulation import in_parts
 from sdarts_tf.training.precision import Precision
@@ -131,10 +132,11 @@ class Objective:
         """The loss, a scalar, and its gradient by the mixture only: no gradient by a weight is computed."""
 
         def on_part(part, images, labels, prepared=None):
-            with tf.GradientTape(watch_accessed_variables=False) as tape:
-                tape.watch(mixture)
-                loss, _ = part._loss_and_correct(images, labels, mixture, prepared=prepared)
-            return loss, part._gradient(tape, loss, mixture)
+            with fixed_kernels():
+                with tf.GradientTape(watch_accessed_variables=False) as tape:
+                    tape.watch(mixture)
+                    loss, _ = part._loss_and_correct(images, labels, mixture, prepared=prepared)
+                return loss, part._gradient(tape, loss, mixture)
 
         args = self.batch if self.prepared is None else (*self.batch, self.prepared)
         loss, gradient = self._mean(on_part, args, self._moved)

@@ -49,6 +49,8 @@ class SGD:
 
     def apply(self, gradients, learning_rate):
         """Moves the variables by one step."""
+        # One constant for all variables: each of its own would be thousands of graph nodes.
+        momentum, decay = (tf.constant(value, learning_rate.dtype) for value in (self.momentum, self.weight_decay))
 
         def update(variable, velocity, gradient):
             # This kernel keeps the learning rate out of the velocity, as PyTorch does and Keras does not.
@@ -56,8 +58,8 @@ class SGD:
                 var=variable.handle,
                 accum=velocity.handle,
                 lr=learning_rate,
-                grad=gradient + self.weight_decay * variable,
-                momentum=self.momentum,
+                grad=gradient + decay * variable,
+                momentum=momentum,
             )
 
         for variable, velocity, gradient in zip(self._variables, self.velocities, gradients, strict=True):

@@ -1,10 +1,16 @@
 """Settings of TensorFlow that hold for the whole process."""
 
 import contextlib
+import dataclasses
 import os
 
 import keras
 import tensorflow as tf
+
+from sdarts_tf import spaces
+from sdarts_tf.config import SearchConfig
+
+EDGES_AT_ONCE_ON_CPU = 2
 
 
 def make_reproducible(seed: int) -> None:
@@ -32,6 +38,22 @@ def suit_supernets() -> None:
     with contextlib.suppress(RuntimeError):  # TensorFlow has started its threads
         tf.config.threading.set_intra_op_parallelism_threads(max(1, cores // 4))
         tf.config.threading.set_inter_op_parallelism_threads(cores)
+
+
+def suited(config: SearchConfig) -> SearchConfig:
+    """The settings of a new search; where `edges_at_once` was left open, it is what suits this machine's devices.
+
+    The number is kept with the run, because it decides which weights one variable holds.
+
+    Example:
+        >>> suited(SearchConfig(space="s5")).edges_at_once, suited(SearchConfig(space="nasbench201")).edges_at_once
+        (2, None)
+    """
+    if config.edges_at_once is not None or not spaces.get(config.space).divides_edges:
+        return config
+    few_kernels = config.recompute or config.jit_compile or config.strategy == "tpu"
+    few_kernels = few_kernels or tf.config.list_physical_devices("GPU")
+    return dataclasses.replace(config, edges_at_once=0 if few_kernels else EDGES_AT_ONCE_ON_CPU)
 
 
 def suit_texts() -> None:

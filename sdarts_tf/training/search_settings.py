@@ -61,7 +61,7 @@ def _check_nasbench(config):
 
 def _check_recurrent(config):
     _check_other_cells(config)
-    for name in ("benchmark", "drop_path", "max_skips"):
+    for name in ("benchmark", "drop_path", "edges_at_once", "max_skips"):
         if getattr(config, name):
             raise InputError(
                 f"--{name}={getattr(config, name)} is for image cells; leave it away with --space=recurrent."

@@ -217,6 +217,11 @@ def build_step(
     config = config.completed()
     space = space or spaces.get(config.space, official=config.official_supernet)
     method = parse_method(config)
+    if config.edges_at_once and not space.divides_edges:
+        raise InputError(
+            f"--edges_at_once={config.edges_at_once} is for DARTS cells; leave it away with --space={space.name}."
+        )
+    options = {"edges_at_once": config.edges_at_once or 0} if space.divides_edges else {}
     supernet = space.build_supernet(
         num_classes,
         config.channels,
@@ -224,6 +229,7 @@ def build_step(
         channel_divisor=method.channel_divisor,
         dropped_skips=method.dropped_skips,
         image_channels=image_channels,
+        **options,
     )
     if config.recompute:
         recompute_cells(supernet)

@@ -170,6 +170,24 @@ def test_grouped_convolution_equals_split_ones(monkeypatch):
     np.testing.assert_allclose(convolutions.pointwise(x, kernel), grouped, atol=1e-6)
 
 
+@pytest.mark.parametrize(("size", "dilation"), [(3, 2), (5, 1), (5, 2)])
+def test_fixed_kernels_have_no_gradient_and_maps_have_theirs(size, dilation):
+    x, kernel = _images(), tf.random.stateless_normal([size, size, 4, 1], (1, 2))
+
+    def gradients():
+        with tf.GradientTape() as tape:
+            tape.watch((x, kernel))
+            y = tf.reduce_sum(convolutions.depthwise(x, kernel, dilation=dilation) ** 2)
+        return tape.gradient(y, (x, kernel))
+
+    by_map, by_kernel = gradients()
+    assert by_kernel is not None
+    with convolutions.fixed_kernels():
+        fixed_by_map, fixed_by_kernel = gradients()
+    np.testing.assert_array_equal(fixed_by_map, by_map)
+    assert fixed_by_kernel is None
+
+
 def test_batch_normalization_keeps_pytorch_statistics():
     layer, x = BatchNormalization(4), _images()
     y = layer(x, training=True).numpy()
@@ -188,7 +206,7 @@ def test_mixture_is_the_weighted_sum_of_its_candidates():
     mixed = MixedOperation(4, candidates)
     mixture = tf.constant(np.random.RandomState(0).dirichlet([1, 1], size=6), tf.float32)
     x, seed = _images(), (1, 2)
-    layers = dict(zip(mixed.places, mixed.operations, strict=True))
+    layers = {layer.name: layer for layer in mixed.operations}
     pool, convolution = layers["max_pool_3x3"](x), layers["sep_conv_3x3"](x)
     expected = [
         mixture[0, 0] * pool + mixture[0, 1] * convolution,

@@ -6,6 +6,9 @@ import sys
 
 import pytest
 
+from sdarts_tf.config import SearchConfig
+from sdarts_tf.training import runtime
+
 PROGRAM = """
 import tensorflow as tf
 from sdarts_tf.training import runtime
@@ -16,6 +19,28 @@ threading = tf.config.threading
 print(threading.get_intra_op_parallelism_threads(), threading.get_inter_op_parallelism_threads(), end=" ")
 print(tf.config.optimizer.get_experimental_options().get("disable_meta_optimizer", False))
 """
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, 2),
+        ({"edges_at_once": 3}, 3),
+        ({"edges_at_once": 0}, 0),
+        ({"recompute": True}, 0),
+        ({"jit_compile": True}, 0),
+        ({"strategy": "tpu"}, 0),
+        ({"space": "nasbench201"}, None),
+        ({"space": "recurrent"}, None),
+    ],
+)
+def test_edges_at_once_are_what_suits_the_devices(settings, expected):
+    assert runtime.suited(SearchConfig(**settings)).edges_at_once == expected
+
+
+def test_on_a_gpu_all_edges_are_computed_at_once(monkeypatch):
+    monkeypatch.setattr("tensorflow.config.list_physical_devices", lambda kind: [kind])
+    assert runtime.suited(SearchConfig()).edges_at_once == 0
 
 
 def _threads(before="", **environment):
