@@ -121,7 +121,7 @@ def _named(config):
 
 
 def _image_task(config, directory):
-    """Reads the images; what makes the loop of the completed settings once TensorFlow is there."""
+    """Reads the images; what makes the loop once TensorFlow is there and the settings suit it."""
     benchmark = None
     if config.benchmark:
         benchmark = benchmarks.load(config.benchmark, config.space, config.benchmark_dataset or config.dataset)
@@ -129,11 +129,11 @@ def _image_task(config, directory):
         source = handover.source(config)
         examples = source.load("train", config.data_dir, config.max_examples)
 
-    def make(config):
+    def make(completed):
         from sdarts_tf.training import search_stages
 
-        cost_target = _target(config, source, directory) if config.target else None
-        return search_stages.build(config, source, examples, directory, benchmark, cost_target)
+        cost_target = _target(completed, source, directory) if completed.target else None
+        return search_stages.build(completed, source, examples, directory, benchmark, cost_target)
 
     return make
 
@@ -156,14 +156,14 @@ def _plugin(config, directory):
 
 
 def _text_task(config, directory):
-    """Reads the texts; what makes the loop of the completed settings once TensorFlow is there."""
+    """Reads the texts; what makes the loop once TensorFlow is there and the settings suit it."""
     corpus = text.read(config.dataset, config.data_dir, config.text_unit, config.max_examples)
 
-    def make(config):
+    def make(completed):
         from sdarts_tf.training.search_loop import SearchLoop
         from sdarts_tf.training.text_search import TextTask
 
-        return SearchLoop(config, TextTask(config, corpus), directory)
+        return SearchLoop(completed, TextTask(completed, corpus), directory)
 
     return make
 

@@ -67,12 +67,20 @@ def test_the_estimate_in_closed_form(monkeypatch):
     """A step takes 2 s and 0.1 s for each image, memory 100 bytes and 5 for each image and cell."""
     memory = iter([100.0])
     supernet = types.SimpleNamespace(count_params=lambda: 7)
-    monkeypatch.setattr(estimate, "build_step", lambda *a, **k: types.SimpleNamespace(supernet=supernet))
+    monkeypatch.setattr("tensorflow.config.list_physical_devices", lambda kind: [])
+    built = []
+
+    def build_step(config, *args, **options):
+        built.append(config)
+        return types.SimpleNamespace(supernet=supernet)
+
+    monkeypatch.setattr(estimate, "build_step", build_step)
     monkeypatch.setattr(estimate, "_memory", lambda: next(memory))
     monkeypatch.setattr(estimate, "_steps", lambda *a: lambda n: (2 + 0.1 * n, 100.0 + 5 * 8 * n, time.perf_counter()))
     monkeypatch.setattr(estimate, "_evaluation_seconds", lambda *a: 3.0)
     config = SearchConfig(dataset="digits", batch_size=16, cells=20, epochs=3, train_share=0.25).completed()
     found = estimate.of_search(config, sources.get("digits"), count=1000)
+    assert [(config.cells, config.edges_at_once) for config in built] == [(8, 2)]  # as the search itself is built
     assert (found.batches, found.cells, found.steps) == ((4, 8), 8, 3 * 15)  # 250 // 16
     assert found.seconds_per_step == pytest.approx((2 + 0.1 * 16) * 20 / 8)
     assert found.evaluation_seconds == pytest.approx(3 * 47 * 3.0 * 2 * 20 / 8)  # 750 images in 47 batches

@@ -12,6 +12,7 @@ from sdarts_tf import spaces
 from sdarts_tf.config import SearchConfig
 from sdarts_tf.data.source import Source
 from sdarts_tf.methods import ingredients, progressive
+from sdarts_tf.training import runtime
 from sdarts_tf.training.search_step import build_step
 
 _MOST_CELLS = 8  # that are measured; more take as much longer as they are more
@@ -67,7 +68,7 @@ def of_search(config: SearchConfig, source: Source, count: int) -> Estimate:
     cells = min(min(stage_cells), _MOST_CELLS)
     small, large = _sizes(config.batch_size, config.accumulate_steps)
     began, before = time.perf_counter(), _memory()
-    measured = dataclasses.replace(config, cells=cells)
+    measured = runtime.suited(dataclasses.replace(config, cells=cells))
     step = build_step(measured, source.num_classes, image_channels=source.image_shape[2])
     run = _steps(step, source)
     seconds, peaks = {}, {}

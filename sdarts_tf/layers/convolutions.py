@@ -18,9 +18,9 @@ _scopes = threading.local()
 
 @contextlib.contextmanager
 def fixed_kernels():
-    """A scope in which `depthwise` has no gradient by its kernel, for callers that differentiate by something else.
+    """A scope for callers that differentiate by something else: `depthwise` may have no gradient by its kernel in it.
 
-    The graph would hold that gradient, of many nodes, though nothing computes it.
+    Where that gradient has many nodes, the graph would hold them though nothing computes them.
     """
     before = getattr(_scopes, "fixed", False)
     _scopes.fixed = True

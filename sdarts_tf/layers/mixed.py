@@ -3,6 +3,7 @@
 import collections
 import functools
 import itertools
+import random
 
 import tensorflow as tf
 
@@ -53,11 +54,13 @@ class MixedOperation(Layer):
         if dropped_skips and stride == 1:
             kinds["skip_connect"] = operations.DroppedIdentity
         self.operations, self.places = [], []
-        for name, of_all_edges in places.items():
-            build = kinds.get(name, functools.partial(operations.build, name))
-            size = edges_at_once if name in operations.DEPTHWISE else 0
-            for where in _divided(of_all_edges, size or len(of_all_edges)):
-                operation = build(channels, stride=stride, edges=len(where), name=name)
+        for name, everywhere in places.items():
+            layer = kinds.get(name, functools.partial(operations.build, name))
+            divisible = name in operations.DIVISIBLE and name not in kinds
+            seeds = {place: random.getrandbits(32) for place in everywhere} if divisible else {}
+            for where in _divided(everywhere, edges_at_once if divisible else 0):
+                options = {"edge_seeds": [seeds[place] for place in where]} if divisible else {}
+                operation = layer(channels, stride=stride, edges=len(where), name=name, **options)
                 operation.folds = folds and type(operation) in operations.FOLDING
                 self.operations.append(operation)
                 self.places.append(where)
@@ -86,25 +89,26 @@ class MixedOperation(Layer):
 
     def finish(self, prepared, mixture, training=False):
         """The rest of `call`: weighs what `prepare` returned."""
-        outputs, shared, scales = [], [], self._scales(mixture)
-        for operation, places, output in zip(self.operations, self.places, prepared, strict=True):
+        outputs, shared = [], []
+        ready = zip(self.operations, self.places, self._scales(mixture), prepared, strict=True)
+        for operation, places, scale, output in ready:
             if operation.shared:
                 shared.append((output, dict(places)))
             else:
-                rows = tuple(row for row, _ in places)
-                outputs.append((rows, operation.finish(output, next(scales), training)))
+                outputs.append((tuple(row for row, _ in places), operation.finish(output, scale, training)))
         return outputs + [((row,), output) for row, output in self._weigh(shared, mixture)]
 
     def _scales(self, mixture):
-        """For each operation that is not shared its shares, each repeated for all channels of its edge: `[edges * C]`.
+        """For each operation its shares, each repeated for all channels of its edge: `[edges * C]`; None if shared.
 
         They are looked up together: less graph than one look-up for each operation.
         """
         own = [places for operation, places in zip(self.operations, self.places, strict=True) if not operation.shared]
         if not own:
-            return iter(())
+            return [None] * len(self.operations)
         shares = tf.gather_nd(mixture, [place for places in own for place in places for _ in range(self.channels)])
-        return iter(tf.split(shares, [len(places) * self.channels for places in own]))
+        scales = iter(tf.split(shares, [len(places) * self.channels for places in own]))
+        return [None if operation.shared else next(scales) for operation in self.operations]
 
     def _weigh(self, shared, mixture):
         """The weighted sums of the shared outputs for every edge that has any: one matrix product for all.
@@ -127,8 +131,8 @@ class MixedOperation(Layer):
 
 
 def _divided(places, size):
-    """`places` in as few parts of at most `size` as there can be, as equal as can be."""
-    parts = -(-len(places) // size)
+    """`places` in as few parts of at most `size` as there can be, as equal as can be; 0 leaves them together."""
+    parts = -(-len(places) // size) if size else 1
     cuts = [part * len(places) // parts for part in range(parts + 1)]
     return [places[start:end] for start, end in itertools.pairwise(cuts)]
 

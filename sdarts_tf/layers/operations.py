@@ -1,10 +1,11 @@
-"""The candidate operations, each for all edges that leave one node.
+"""The candidate operations, each for several edges that leave one node.
 
 Definitions: `sota/cnn/operations.py` of the official code; DARTS (Liu et al., ICLR 2019), section 2.
 """
 
 import functools
 
+import numpy as np
 import tensorflow as tf
 
 from sdarts_tf.errors import InputError
@@ -25,15 +26,18 @@ class Operation(Layer):
         channels: C, of the input and of each edge's output.
         stride: 1 or 2; H' = ceil(H / stride).
         edges: number of edges, each with weights of its own.
+        edge_seeds: for each edge the seed of its first weights, which are the same then in whatever company it is
+            computed; None draws for all edges together.
         affine: batch normalizations learn scale and offset (derived networks) or not (search).
     """
 
     shared = False
     folds = False  # set by a mixed operation: in an attack `finish` may return a `folding.Shifted`
 
-    def __init__(self, channels, *, stride=1, edges=1, affine=False, **kwargs):
+    def __init__(self, channels, *, stride=1, edges=1, affine=False, edge_seeds=None, **kwargs):
         super().__init__(**kwargs)
         self.channels, self.stride, self.edges, self.affine = channels, stride, edges, affine
+        self._edge_seeds = None if edge_seeds is None else tuple(edge_seeds)
 
     def call(self, x, scale=None, views=None, training=False, seed=None):
         """Applies the operation.
@@ -56,12 +60,19 @@ class Operation(Layer):
         """The rest of `call`."""
         return prepared
 
-    def _kernel(self, name, shape, fan_in):
-        return self.add_weight(name=name, shape=shape, initializer=convolutions.fan_in_uniform(fan_in))
+    def _kernel(self, name, shape, fan_in, axis=-1):
+        """A kernel of `shape`, whose edges lie one after the other along `axis`."""
+        if self._edge_seeds is None:
+            return self.add_weight(name=name, shape=shape, initializer=convolutions.fan_in_uniform(fan_in))
+        limit, one = fan_in**-0.5, list(shape)
+        one[axis] //= self.edges
+        generators = [np.random.default_rng((seed, len(self.weights))) for seed in self._edge_seeds]
+        drawn = np.concatenate([generator.uniform(-limit, limit, one) for generator in generators], axis)
+        return self.add_weight(name=name, shape=shape, initializer=lambda shape, dtype: tf.cast(drawn, dtype))
 
     def _depthwise_kernel(self, name, size):
         # PyTorch's fan-in of a depthwise kernel is k * k; Keras would count all channels.
-        return self._kernel(name, (size, size, self.edges * self.channels, 1), size * size)
+        return self._kernel(name, (size, size, self.edges * self.channels, 1), size * size, axis=2)
 
     def _pointwise_kernel(self, name):
         return self._kernel(name, (1, 1, self.channels, self.edges * self.channels), self.channels)
@@ -296,8 +307,8 @@ OPERATIONS = {
     "nor_conv_3x3": functools.partial(NormalConvolution, kernel_size=3),
 }
 
-# Those whose edges share nothing but the map that they read.
-DEPTHWISE = {name for name, layer in OPERATIONS.items() if getattr(layer, "func", None) in FOLDING}
+# Those of which a mixed operation may compute a few edges at once, where that is faster.
+DIVISIBLE = ("sep_conv_3x3", "sep_conv_5x5", "sep_conv_7x7", "dil_conv_3x3", "dil_conv_5x5")
 
 
 def build(operation, channels, **kwargs):

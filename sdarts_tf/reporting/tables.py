@@ -9,7 +9,8 @@ from sdarts_tf.config import RetrainConfig, SearchConfig, default_of
 from sdarts_tf.reporting.run import Run
 
 _MOST_EPOCHS = 200
-_FOLDERS = {"run_dir", "data_dir", "resume"}  # say where a run lies, not what it is
+# Say where a run lies and how it is computed, not what it is.
+_CIRCUMSTANCES = {"run_dir", "data_dir", "resume", "edges_at_once"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +74,7 @@ def differences(runs: Sequence[Run]) -> Table | None:
     searched = [config for config in configs if config]
     rows = [
         [name, *(show(name, config.get(name)) if config else "\N{EN DASH}" for config in configs)]
-        for name in dict.fromkeys(name for config in searched for name in config if name not in _FOLDERS)
+        for name in dict.fromkeys(name for config in searched for name in config if name not in _CIRCUMSTANCES)
         if any(config.get(name) != searched[0].get(name) for config in searched)
     ]
     return Table("Settings in which the searches differ", ["", *(run.label for run in runs)], rows) if rows else None
@@ -100,7 +101,7 @@ def settings(config: Mapping[str, Any], config_class: type[SearchConfig] | type[
         unit = field.metadata["unit"] if field else ""
         help_line = field.metadata["help"] + (f" [{unit}]" if unit else "") if field else "unknown to this version"
         rows.append([f"--{name}", show(name, value), default, help_line])
-    rows.sort(key=lambda row: row[1] == row[2])
+    rows.sort(key=lambda row: row[1] == row[2] or row[0] == "--edges_at_once")
     return Table("Settings, those first that differ from the default", ["flag", "value", "default", "meaning"], rows)
 
 

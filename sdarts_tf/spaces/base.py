@@ -137,6 +137,8 @@ class ImageSpace(SearchSpace):
                 called with `skip_dropout=`, its rate, then.
             image_channels: channels of the images.
 
+        A space that `divides_edges` takes `edges_at_once=` too, as `layers.mixed.MixedOperation` does.
+
         Raises:
             InputError: the channels cannot be divided, or the space knows no partial channels.
 

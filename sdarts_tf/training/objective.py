@@ -129,7 +129,7 @@ class Objective:
         return self._call(self.supernet.prepare, self._cast(images), training=self.training, seed=self.seed)
 
     def loss_and_gradient(self, mixture):
-        """The loss, a scalar, and its gradient by the mixture only: no gradient by a weight is computed."""
+        """The loss, a scalar, and its gradient by the mixture only; neither may be differentiated by a weight."""
 
         def on_part(part, images, labels, prepared=None):
             with fixed_kernels():

@@ -48,7 +48,7 @@ class SGD:
         return {"velocities": self.velocities}
 
     def apply(self, gradients, learning_rate):
-        """Moves the variables by one step."""
+        """Moves the variables by one step; `learning_rate` is a scalar tensor."""
         # One constant for all variables: each of its own would be thousands of graph nodes.
         momentum, decay = (tf.constant(value, learning_rate.dtype) for value in (self.momentum, self.weight_decay))
 

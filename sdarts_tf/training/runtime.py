@@ -43,15 +43,16 @@ def suit_supernets() -> None:
 def suited(config: SearchConfig) -> SearchConfig:
     """The settings of a new search; where `edges_at_once` was left open, it is what suits this machine's devices.
 
-    The number is kept with the run, because it decides which weights one variable holds.
+    The number is kept with the run, because it decides which weights one variable holds; so all machines of a cluster
+    must take the same. It changes the result by rounding only. Where memory is short, fewer kernels are less graph.
 
     Example:
-        >>> suited(SearchConfig(space="s5")).edges_at_once, suited(SearchConfig(space="nasbench201")).edges_at_once
-        (2, None)
+        >>> suited(SearchConfig(recompute=True)).edges_at_once
+        0
     """
     if config.edges_at_once is not None or not spaces.get(config.space).divides_edges:
         return config
-    few_kernels = config.recompute or config.jit_compile or config.strategy == "tpu"
+    few_kernels = config.recompute or config.jit_compile or config.strategy in ("tpu", "multi_worker")
     few_kernels = few_kernels or tf.config.list_physical_devices("GPU")
     return dataclasses.replace(config, edges_at_once=0 if few_kernels else EDGES_AT_ONCE_ON_CPU)
 

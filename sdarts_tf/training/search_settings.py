@@ -57,6 +57,10 @@ def _check_nasbench(config):
     _check_other_cells(config)
     if config.max_skips is not None:
         raise InputError(f"--max_skips={config.max_skips} limits cells of DARTS; leave it away for {config.space}.")
+    if config.edges_at_once:
+        raise InputError(
+            f"--edges_at_once={config.edges_at_once} is for cells of DARTS; leave it away for {config.space}."
+        )
 
 
 def _check_recurrent(config):

@@ -37,10 +37,13 @@ class StepResult:
 
 
 class _TracedOnce:
-    """The loss of an `Objective`, each of whose functions is traced once, however often a step calls it."""
+    """The loss of an `Objective`, whose function that a hypergradient calls several times is traced once.
+
+    The other is called once at most: as a function of its own it would only be in memory twice.
+    """
 
     def __init__(self, objective):
-        self.loss_and_gradient = tf.function(objective.loss_and_gradient)
+        self.loss_and_gradient = objective.loss_and_gradient
         self.loss_and_gradients = tf.function(objective.loss_and_gradients)
 
 
@@ -221,7 +224,7 @@ def build_step(
         raise InputError(
             f"--edges_at_once={config.edges_at_once} is for DARTS cells; leave it away with --space={space.name}."
         )
-    options = {"edges_at_once": config.edges_at_once or 0} if space.divides_edges else {}
+    grouping = {"edges_at_once": config.edges_at_once} if config.edges_at_once else {}
     supernet = space.build_supernet(
         num_classes,
         config.channels,
@@ -229,7 +232,7 @@ def build_step(
         channel_divisor=method.channel_divisor,
         dropped_skips=method.dropped_skips,
         image_channels=image_channels,
-        **options,
+        **grouping,
     )
     if config.recompute:
         recompute_cells(supernet)

@@ -30,11 +30,13 @@ print(tf.config.optimizer.get_experimental_options().get("disable_meta_optimizer
         ({"recompute": True}, 0),
         ({"jit_compile": True}, 0),
         ({"strategy": "tpu"}, 0),
+        ({"strategy": "multi_worker"}, 0),
         ({"space": "nasbench201"}, None),
         ({"space": "recurrent"}, None),
     ],
 )
-def test_edges_at_once_are_what_suits_the_devices(settings, expected):
+def test_edges_at_once_are_what_suits_the_devices(settings, expected, monkeypatch):
+    monkeypatch.setattr("tensorflow.config.list_physical_devices", lambda kind: [])
     assert runtime.suited(SearchConfig(**settings)).edges_at_once == expected
 
 
