@@ -16,8 +16,8 @@ from sdarts_tf.layers.views import Views
 class MixedOperation(Layer):
     """Weighs every candidate of every edge that leaves one node by its share and adds up, edge by edge.
 
-    A candidate is computed for several of its edges at once, as many as its kind says; what needs no weights (pools,
-    identity) is computed once per node. Edges may carry different candidates, as in S1.
+    A candidate is computed for all of its edges at once, a convolution for as many as `edges_at_once` says; what needs
+    no weights (pools, identity) is computed once per node. Edges may carry different candidates, as in S1.
 
     Args:
         channels: C, of the node's output and of each edge's.
@@ -57,6 +57,7 @@ class MixedOperation(Layer):
         for name, everywhere in places.items():
             layer = kinds.get(name, functools.partial(operations.build, name))
             divisible = name in operations.DIVISIBLE and name not in kinds
+            # Keyed by `keras.utils.set_random_seed`, as all first weights.
             seeds = {place: random.getrandbits(32) for place in everywhere} if divisible else {}
             for where in _divided(everywhere, edges_at_once if divisible else 0):
                 options = {"edge_seeds": [seeds[place] for place in where]} if divisible else {}
