@@ -4,35 +4,34 @@ A map that belongs to several edges is `[N, H, W, edges * C]`, edge-major: the c
 Kernels are cast to the type of the map.
 """
 
-import contextlib
 import functools
 import math
-import threading
 
 import keras
 import tensorflow as tf
 
+from sdarts_tf.layers.scope import Scope
+
 _NO_STRIDE = [1, 1, 1, 1]
-_scopes = threading.local()
+_fixed = Scope()
 
 
-@contextlib.contextmanager
 def fixed_kernels():
     """A scope for callers that differentiate by something else: `depthwise` may have no gradient by its kernel in it.
 
     Where that gradient has many nodes, the graph would hold them though nothing computes them.
     """
-    before = getattr(_scopes, "fixed", False)
-    _scopes.fixed = True
-    try:
-        yield
-    finally:
-        _scopes.fixed = before
+    return _fixed.entered()
+
+
+def fan_in_limit(fan_in):
+    """The largest first weight of a convolution or linear layer, as PyTorch's default has it."""
+    return 1.0 / math.sqrt(fan_in)
 
 
 def fan_in_uniform(fan_in):
     """PyTorch's default initializer of convolutions and linear layers: U(-1/sqrt(fan_in), 1/sqrt(fan_in))."""
-    limit = 1.0 / math.sqrt(fan_in)
+    limit = fan_in_limit(fan_in)
     return keras.initializers.RandomUniform(-limit, limit)
 
 
@@ -85,7 +84,7 @@ def depthwise(x, kernel, *, dilation=1):
     if dilation == 1 and kernel.shape[0] != 5:
         return _depthwise(x, kernel)
 
-    if getattr(_scopes, "fixed", False):
+    if _fixed.active:
         only_by_x = tf.custom_gradient(
             lambda x: (_depthwise(x, kernel, dilation), lambda dy: _input_gradient(dy, kernel, dilation))
         )

@@ -5,20 +5,18 @@ numbers, and so does the share that is its scale: the kernel of the convolution 
 the cell the offsets, so that no map is read or written for them, in neither direction.
 """
 
-import contextlib
-import threading
 from typing import NamedTuple
 
 import tensorflow as tf
 
 from sdarts_tf.layers import convolutions
+from sdarts_tf.layers.scope import Scope
 
-_scopes = threading.local()
+_folding = Scope()
 # Projections clip shares to 0, where an attack still needs the gradient: a map of zeros would have forgotten it.
 _SMALLEST = 1e-12
 
 
-@contextlib.contextmanager
 def folded():
     """A scope in which what `convolve` begins and `normalize` ends is one convolution.
 
@@ -26,12 +24,7 @@ def folded():
     kernels here, and none that could be differentiated again. A cell that is computed again in the backward pass is
     computed without folding there.
     """
-    before = getattr(_scopes, "active", False)
-    _scopes.active = True
-    try:
-        yield
-    finally:
-        _scopes.active = before
+    return _folding.entered()
 
 
 class Convolution(NamedTuple):
@@ -57,7 +50,7 @@ def convolve(x, kernel, folds=True):
 
     In half precision it is computed at once: a kernel that holds the shares would rob them of their digits.
     """
-    if folds and getattr(_scopes, "active", False) and x.dtype == kernel.dtype:
+    if folds and _folding.active and x.dtype == kernel.dtype:
         return Convolution(x, tf.convert_to_tensor(kernel))
     return convolutions.pointwise(x, kernel)
 

@@ -64,7 +64,7 @@ class Operation(Layer):
         """A kernel of `shape`, whose edges lie one after the other along `axis`."""
         if self._edge_seeds is None:
             return self.add_weight(name=name, shape=shape, initializer=convolutions.fan_in_uniform(fan_in))
-        limit, one = fan_in**-0.5, list(shape)
+        limit, one = convolutions.fan_in_limit(fan_in), list(shape)
         one[axis] //= self.edges
         generators = [np.random.default_rng((seed, len(self.weights))) for seed in self._edge_seeds]
         drawn = np.concatenate([generator.uniform(-limit, limit, one) for generator in generators], axis)

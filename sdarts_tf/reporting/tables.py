@@ -101,7 +101,7 @@ def settings(config: Mapping[str, Any], config_class: type[SearchConfig] | type[
         unit = field.metadata["unit"] if field else ""
         help_line = field.metadata["help"] + (f" [{unit}]" if unit else "") if field else "unknown to this version"
         rows.append([f"--{name}", show(name, value), default, help_line])
-    rows.sort(key=lambda row: row[1] == row[2] or row[0] == "--edges_at_once")
+    rows.sort(key=lambda row: row[1] == row[2])
     return Table("Settings, those first that differ from the default", ["flag", "value", "default", "meaning"], rows)
 
 
