@@ -95,6 +95,7 @@ def measure(arguments):
     first = time.perf_counter() - began
     seconds = seconds_of(run, arguments.runs)
     work = seconds_of(run, arguments.runs, warm_up=0, clock=time.process_time)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     graph = function.get_concrete_function(
         batch(0), batch(1), tf.constant(0.025), tf.constant(0.3), tf.constant([0, 0])
     ).graph.as_graph_def()
@@ -106,7 +107,7 @@ def measure(arguments):
         "median_seconds": round(statistics.median(seconds), 4),
         "min_seconds": round(min(seconds), 4),
         "median_cpu_seconds": round(statistics.median(work), 4),
-        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "peak_mb": peak,
         "graph_nodes": len(graph.node) + sum(len(part.node_def) for part in graph.library.function),
     }
     return figures | (parts(step, batch(0), arguments.runs, arguments.accumulate_steps) if arguments.parts else {})

@@ -10,6 +10,7 @@ import tensorflow as tf
 from sdarts_tf.layers.convolutions import fixed_kernels
 from sdarts_tf.layers.folding import folded
 from sdarts_tf.training.accumulation import in_parts
+from sdarts_tf.training.frames import without_library_frames
 from sdarts_tf.training.precision import Precision
 from sdarts_tf.training.replicas import mean_over_replicas
 
@@ -119,7 +120,8 @@ class Objective:
 
         def loss_and_gradient(mixture):
             if not functions:
-                prepared = tf.distribute.get_strategy().run(self._prepare, args=self.batch)
+                prepare = without_library_frames(self._prepare)
+                prepared = tf.distribute.get_strategy().run(prepare, args=self.batch)
                 functions.append(tf.function(dataclasses.replace(objective, prepared=prepared).loss_and_gradient))
             return functions[0](mixture)
 

@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from sdarts_tf.errors import InputError
+from sdarts_tf.training.frames import without_library_frames
 
 
 def count() -> int:
@@ -76,8 +77,9 @@ def sum_over_replicas(function, args):
     return _reduced("SUM", function, args, ())
 
 
+@tf.autograph.experimental.do_not_convert
 def _reduced(operation, function, args, statistics):
-    strategy = tf.distribute.get_strategy()
+    strategy, function = tf.distribute.get_strategy(), without_library_frames(function)
     if strategy.num_replicas_in_sync == 1:
         return strategy.run(function, args=args)
 

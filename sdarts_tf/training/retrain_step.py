@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from sdarts_tf.training.accumulation import in_parts
+from sdarts_tf.training.frames import without_library_frames
 from sdarts_tf.training.objective import correct_share, cross_entropy
 from sdarts_tf.training.optimizers import SGD, clip_by_global_norm
 from sdarts_tf.training.precision import Precision
@@ -43,6 +44,7 @@ class RetrainStep:
         self.auxiliary_weight, self.label_smoothing = auxiliary_weight, label_smoothing
         self.precision, self.parts = precision or Precision(), parts
 
+    @without_library_frames
     def __call__(self, batch, learning_rate, seed, drop_rate=None) -> dict[str, tf.Tensor]:
         """Moves the weights by one step.
 

@@ -15,6 +15,7 @@ from sdarts_tf.layers.recomputation import recompute_cells
 from sdarts_tf.methods import simplex
 from sdarts_tf.methods.method import Method, parse
 from sdarts_tf.spaces.base import Architecture, Mixture, SearchSpace
+from sdarts_tf.training.frames import without_library_frames
 from sdarts_tf.training.objective import Objective
 from sdarts_tf.training.optimizers import SGD, Adam, clip_by_global_norm
 from sdarts_tf.training.precision import Precision
@@ -161,6 +162,7 @@ class SearchStep:
         hard = self.method.perturbation(clean, of_the_perturbed, epsilon=epsilon, seed=seed)
         return self.architecture.constrained(mixture | hard)
 
+    @without_library_frames
     def _move_alpha(self, train, valid, learning_rate, alpha_learning_rate):
         mixture, pullback = self.architecture.mixture_and_pullback()
         loss, gradient = self.method.hypergradient(
@@ -183,6 +185,7 @@ class SearchStep:
         self.precision.apply(gradient, lambda: self.alpha_optimizer.apply(gradient, alpha_learning_rate))
         return loss
 
+    @without_library_frames
     def _move_weights(self, train, mixture, learning_rate):
         loss, gradient, accuracy = train.loss_and_weight_gradient(mixture)
         gradient, norm = clip_by_global_norm(gradient, self.gradient_clip)

@@ -173,7 +173,7 @@ def test_no_work_of_the_host_in_the_step(tiny):
     concrete = tf.function(step).get_concrete_function(tiny.batch(0), tiny.batch(1), RATE, tf.constant(0.3), SEED)
     on_host = {"PyFunc", "PyFuncStateless", "EagerPyFunc", "PrintV2", "StringFormat", "WriteScalarSummary", "ReadFile"}
     operations = _operations(concrete.graph)
-    assert {"Conv2D", "FusedBatchNormV3"} <= operations and not operations & on_host
+    assert {"Conv2D", "FusedBatchNorm"} <= operations and not operations & on_host
 
 
 @pytest.mark.slow

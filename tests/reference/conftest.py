@@ -220,6 +220,10 @@ def float64(monkeypatch):
         return types.SimpleNamespace(y=y, batch_mean=batch_mean, batch_variance=batch_variance)
 
     monkeypatch.setattr(tf.raw_ops, "FusedBatchNormV3", fused)
+    before = keras.config.dtype_policy()
     keras.config.set_floatx("float64")
+    # Keras keeps the policy of the first layer that was ever made.
+    keras.config.set_dtype_policy("float64")
     yield
     keras.config.set_floatx("float32")
+    keras.config.set_dtype_policy(before)

@@ -1,0 +1,44 @@
+"""What TensorFlow remembers of the Python stack with every operation of a graph."""
+
+import functools
+import sys
+
+import tensorflow as tf
+
+try:
+    from tensorflow.python.util.tf_stack import StackTraceFilter
+except ImportError:  # There is no public switch. Where this one is gone, a search only takes more memory.
+    from contextlib import nullcontext as StackTraceFilter
+
+_LIBRARIES = "tensorflow.", "keras.", "sdarts_tf.training."
+# TensorFlow leaves out the three innermost frames of what is left, which are its own as long as these are there.
+_KEPT = "tensorflow.python.util.tf_stack", "tensorflow.python.framework.ops"
+
+
+def without_library_frames(function):
+    """`function`, with stacks of its operations that leave out the frames of TensorFlow, Keras and the training loop.
+
+    A stack of fifty frames takes 11 kB, more than all else of an operation, and a supernet has tens of thousands of
+    them. What stays is what the message of an error is read for: layers, spaces, and files of others. AutoGraph does
+    not convert the function, nor what it calls.
+
+    Example:
+        >>> traced = tf.function(without_library_frames(lambda: tf.zeros([2]) + 1.0)).get_concrete_function()
+        >>> any("tensorflow" in frame.filename for frame in traced.outputs[0].op.inputs[0].op.traceback)
+        False
+    """
+
+    @tf.autograph.experimental.do_not_convert
+    @functools.wraps(function)
+    def traced(*args, **kwargs):
+        with _OwnFrames():
+            return function(*args, **kwargs)
+
+    return traced
+
+
+class _OwnFrames(StackTraceFilter):
+    def get_filtered_filenames(self):
+        names = [name for name in sys.modules if name.startswith(_LIBRARIES) and name not in _KEPT]
+        files = {getattr(sys.modules[name], "__file__", None) for name in names}
+        return files - {None}
