@@ -1,5 +1,6 @@
 """What TensorFlow remembers of the Python stack with every operation of a graph."""
 
+import contextlib
 import functools
 import sys
 
@@ -8,7 +9,7 @@ import tensorflow as tf
 try:
     from tensorflow.python.util.tf_stack import StackTraceFilter
 except ImportError:  # There is no public switch. Where this one is gone, a search only takes more memory.
-    from contextlib import nullcontext as StackTraceFilter
+    StackTraceFilter = contextlib.nullcontext
 
 _LIBRARIES = "tensorflow.", "keras.", "sdarts_tf.training."
 # TensorFlow leaves out the three innermost frames of what is left, which are its own as long as these are there.

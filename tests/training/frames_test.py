@@ -32,7 +32,7 @@ def test_an_error_names_the_callers_file():
         return tf.debugging.check_numerics(x, "a number of mine")
 
     traced = tf.function(frames.without_library_frames(fail))
-    with pytest.raises(tf.errors.InvalidArgumentError, match="(?s)frames_test.py.*a number of mine"):
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"(?s)frames_test\.py.*a number of mine"):
         traced(tf.constant(float("nan")))
 
 
