@@ -50,7 +50,8 @@ class BatchNormalization(Layer):
         replica = tf.distribute.get_replica_context()
         if training and self.synchronized and replica is not None and replica.num_replicas_in_sync > 1:
             return self._normalize_together(x, scale, offset, replica)
-        # The third version makes five more nodes where it is differentiated: zeros that nothing reads.
+        # A tape makes zeros for unread outputs of the third version, five nodes, and not for those of the first, which
+        # is for float32 only.
         kernel = tf.raw_ops.FusedBatchNorm if x.dtype == tf.float32 else tf.raw_ops.FusedBatchNormV3
         output = kernel(
             x=x,

@@ -35,7 +35,7 @@ class Hypergradient(Protocol):
         learning_rate: tf.Tensor,
         lookahead: Callable[[Weights], Weights],
     ) -> tuple[tf.Tensor, Mixture]:
-        """Returns the validation loss and its hypergradient.
+        """Returns the validation loss and its hypergradient. AutoGraph does not convert it.
 
         Args:
             train: the loss on the training batch.

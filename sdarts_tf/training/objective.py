@@ -130,6 +130,7 @@ class Objective:
     def _prepare(self, images, labels):
         return self._call(self.supernet.prepare, self._cast(images), training=self.training, seed=self.seed)
 
+    @without_library_frames
     def loss_and_gradient(self, mixture):
         """The loss, a scalar, and its gradient by the mixture only; neither may be differentiated by a weight."""
 

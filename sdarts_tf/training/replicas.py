@@ -77,11 +77,10 @@ def sum_over_replicas(function, args):
     return _reduced("SUM", function, args, ())
 
 
-@tf.autograph.experimental.do_not_convert
 def _reduced(operation, function, args, statistics):
-    strategy, function = tf.distribute.get_strategy(), without_library_frames(function)
+    strategy = tf.distribute.get_strategy()
     if strategy.num_replicas_in_sync == 1:
-        return strategy.run(function, args=args)
+        return strategy.run(without_library_frames(function), args=args)
 
     def on_replica(*args):
         values = function(*args)
@@ -91,7 +90,7 @@ def _reduced(operation, function, args, statistics):
             variable.assign(value)
         return values
 
-    values = strategy.run(on_replica, args=args)
+    values = strategy.run(without_library_frames(on_replica), args=args)
     # Every replica holds the same numbers.
     return tf.nest.map_structure(lambda value: strategy.experimental_local_results(value)[0], values)
 

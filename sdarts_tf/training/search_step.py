@@ -64,7 +64,8 @@ class SearchStep:
         attack_training: the attack normalizes by the batch's statistics instead of the running ones.
         perturbed: the groups of the mixture that are perturbed; None means all.
         precision: of what the objectives compute; default float32.
-        penalty: function of the mixture -> scalar that is added to the loss of alpha; None is none.
+        penalty: function of the mixture -> scalar that is added to the loss of alpha; None is none. AutoGraph converts
+            neither it nor the method's hypergradient.
         objectives: functions that make the `Objective` of a training batch and of a validation batch, called as
             `objective(supernet, batch, training=, record=, seed=)`, and with the rates of dropout where there are any.
     """

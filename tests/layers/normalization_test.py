@@ -1,6 +1,7 @@
 """Batch normalization on several replicas against one device."""
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from sdarts_tf.layers.normalization import BatchNormalization, synchronize
@@ -64,3 +65,28 @@ def test_synchronize_reaches_every_normalization():
     assert len(layers) == len(supernet.non_trainable_variables) // 2 > 40
     synchronize(supernet)
     assert all(layer.synchronized for layer in layers)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_the_kernel_for_float32_equals_that_for_all_types(monkeypatch, training):
+    """Output, statistics, first and second derivative."""
+
+    def values():
+        layer = BatchNormalization(2, affine=False)
+        layer.moving_mean.assign([0.5, -0.5])
+        layer.moving_variance.assign([2.0, 0.5])
+        with tf.GradientTape() as outer:
+            outer.watch(IMAGES)
+            with tf.GradientTape() as inner:
+                inner.watch((IMAGES, SCALE))
+                y = layer(IMAGES, SCALE, training=training)
+                loss = tf.reduce_sum(tf.tanh(y) ** 2)
+            first = inner.gradient(loss, (IMAGES, SCALE))
+            total = tf.add_n([tf.reduce_sum(gradient**2) for gradient in first])
+        return y, layer.moving_mean, layer.moving_variance, *first, outer.gradient(total, IMAGES)
+
+    ours = values()
+    monkeypatch.setattr(tf.raw_ops, "FusedBatchNorm", tf.raw_ops.FusedBatchNormV3)
+    for value, general in zip(ours, values(), strict=True):
+        assert np.abs(general).max() > 1e-3
+        np.testing.assert_allclose(value, general, rtol=1e-6, atol=1e-6)

@@ -200,7 +200,8 @@ def _recorded(seeds, shape, seed):
 def float64(monkeypatch):
     """Layers made in the test compute in float64, to tell rounding from mistakes.
 
-    The fused kernel of batch normalization has no float64 form, so its definition takes its place.
+    The fused kernel of batch normalization has no float64 form, so its definition takes its place; that of float32
+    fails, so that no layer computes in float32 unnoticed.
     """
     import keras
     import tensorflow as tf
@@ -220,6 +221,7 @@ def float64(monkeypatch):
         return types.SimpleNamespace(y=y, batch_mean=batch_mean, batch_variance=batch_variance)
 
     monkeypatch.setattr(tf.raw_ops, "FusedBatchNormV3", fused)
+    monkeypatch.setattr(tf.raw_ops, "FusedBatchNorm", None)
     before = keras.config.dtype_policy()
     keras.config.set_floatx("float64")
     # Keras keeps the policy of the first layer that was ever made.

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from sdarts_tf.config import SearchConfig
 from sdarts_tf.training import frames
+from sdarts_tf.training.replicas import mean_over_replicas, per_replica
 from sdarts_tf.training.search_step import build_step
 
 
@@ -24,6 +25,16 @@ def test_operations_of_a_search_step_remember_layers_and_not_libraries():
     for kind in ("FusedBatchNorm", "FusedBatchNormGrad", "Conv2D", "Conv2DBackpropFilter", "ResourceApplyMomentum"):
         # The innermost frame stays.
         assert not any("/tensorflow/" in file or "/keras/" in file for file in kinds[kind][:-1])
+
+
+def test_replicas_forget_the_libraries_too(two_replicas):
+    with two_replicas.scope():
+        batch = per_replica(tf.constant([1.0, 3.0]))
+        mean = tf.function(lambda batch: mean_over_replicas(lambda x: tf.reduce_sum(tf.sin(x)), (batch,)))
+        operations = mean.get_concrete_function(batch).graph.get_operations()
+    kinds = {o.type: files_of(o) for o in operations}
+    for kind in ("Sin", "Split"):  # of the function, and of what sends its values
+        assert not any("/tensorflow/" in file for file in kinds[kind][:-1])
 
 
 def test_an_error_names_the_callers_file():
