@@ -33,7 +33,7 @@ def test_replicas_forget_the_libraries_too(two_replicas):
         mean = tf.function(lambda batch: mean_over_replicas(lambda x: tf.reduce_sum(tf.sin(x)), (batch,)))
         operations = mean.get_concrete_function(batch).graph.get_operations()
     kinds = {o.type: files_of(o) for o in operations}
-    for kind in ("Sin", "Split"):  # of the function, and of what sends its values
+    for kind in ("Sin", "SplitV"):  # of the function, and of what sends its values
         assert not any("/tensorflow/" in file for file in kinds[kind][:-1])
 
 
