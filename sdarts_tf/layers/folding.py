@@ -17,14 +17,18 @@ _folding = Scope()
 _SMALLEST = 1e-12
 
 
-def folded():
+def folded(numbers=None):
     """A scope in which what `convolve` begins and `normalize` ends is one convolution.
+
+    Args:
+        numbers: `BatchNormalization` -> what its `factor_and_offset` gives, of those for which it is known already.
 
     The result is the same up to rounding, and so is its gradient by the map and by the scale. There is no gradient by
     kernels here, and none that could be differentiated again. A cell that is computed again in the backward pass is
     computed without folding there.
     """
-    return _folding.entered()
+    known = numbers or {}
+    return _folding.entered(lambda layer: known.get(layer) or layer.factor_and_offset())
 
 
 class Convolution(NamedTuple):
@@ -56,7 +60,9 @@ def convolve(x, kernel, folds=True):
 
 
 def normalize(y, normalization, scale=None, training=False):
-    """`normalization(y, scale, training)` of what `convolve` returned; of a `Convolution` with a scale a `Shifted`.
+    """`normalization(y, scale, training)` of a map or of what `convolve` returned.
+
+    Of a `Convolution` with a scale it is a `Shifted`.
 
     Example:
         >>> from sdarts_tf.layers.normalization import BatchNormalization
@@ -67,11 +73,12 @@ def normalize(y, normalization, scale=None, training=False):
         >>> y.x.numpy().round(3).item(), y.offset.numpy().round(3).item()
         (1.0, -0.5)
     """
-    if not isinstance(y, Convolution):
+    waits = isinstance(y, Convolution)
+    if not waits and (scale is not None or not _folding.active or y.dtype != normalization.variable_dtype):
         return normalization(y, scale=scale, training=training)
-    factor, offset = normalization.factor_and_offset()
+    factor, offset = _folding.active(normalization)
     if scale is None:
-        return tf.nn.bias_add(y.times(factor), offset)
+        return tf.nn.bias_add(y.times(factor) if waits else y * factor, offset)
     kept = tf.where(tf.abs(scale) < _SMALLEST, _SMALLEST, scale)
 
     @tf.custom_gradient

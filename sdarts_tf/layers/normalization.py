@@ -101,6 +101,11 @@ class BatchNormalization(Layer):
         return tf.cast(tf.nn.batch_normalization(full, mean, variance, offset, scale, self.epsilon), x.dtype)
 
 
+def normalizations(network) -> list[BatchNormalization]:
+    """All batch normalizations of a Keras model."""
+    return [layer for layer in network._flatten_layers() if isinstance(layer, BatchNormalization)]
+
+
 def synchronize(network) -> None:
     """Lets every batch normalization of a network see the whole batch, whatever the number of replicas.
 
@@ -114,6 +119,5 @@ def synchronize(network) -> None:
         >>> network.layers[0].synchronized
         True
     """
-    for layer in network._flatten_layers():
-        if isinstance(layer, BatchNormalization):
-            layer.synchronized = True
+    for layer in normalizations(network):
+        layer.synchronized = True

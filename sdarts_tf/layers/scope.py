@@ -14,14 +14,17 @@ class Scope(threading.local):
         True
         >>> scope.active
         False
+        >>> with scope.entered("a value"):
+        ...     scope.active
+        'a value'
     """
 
     active = False
 
     @contextlib.contextmanager
-    def entered(self):
-        """Enters it."""
-        before, self.active = self.active, True
+    def entered(self, value=True):
+        """Enters it; inside, `active` is the value, which should count as true."""
+        before, self.active = self.active, value
         try:
             yield
         finally:

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from sdarts_tf.layers.convolutions import fixed_kernels
 from sdarts_tf.layers.folding import folded
+from sdarts_tf.layers.normalization import normalizations
 from sdarts_tf.training.accumulation import in_parts
 from sdarts_tf.training.frames import without_library_frames
 from sdarts_tf.training.precision import Precision
@@ -84,7 +85,8 @@ class Objective:
         seed: int32 `[2]`, of random candidates; the same seed gives the same draws.
         skip_dropout: rate of the dropout behind skip connections in training, a scalar tensor; None is no dropout.
         drop_rate: probability of dropping a mixed edge in training, a scalar tensor; None drops none.
-        prepared: what the supernet prepared for this batch, if that is known; see `repeated`.
+        prepared: what the supernet prepared for this batch, and what its batch normalizations multiply and add in
+            evaluation mode, if that is known; see `repeated`.
         folds: whether batch normalization is folded into convolutions, which is faster where only the mixture is
             differentiated, once; in evaluation mode only.
         precision: of the maps; default float32. Losses and gradients are float32, and not scaled, whatever it is.
@@ -128,7 +130,8 @@ class Objective:
         return loss_and_gradient
 
     def _prepare(self, images, labels):
-        return self._call(self.supernet.prepare, self._cast(images), training=self.training, seed=self.seed)
+        maps = self._call(self.supernet.prepare, self._cast(images), training=self.training, seed=self.seed)
+        return maps, [layer.factor_and_offset() for layer in normalizations(self.supernet)]
 
     @without_library_frames
     def loss_and_gradient(self, mixture):
@@ -230,16 +233,17 @@ class Objective:
 
     def logits(self, images, mixture, weights=None, prepared=None):
         """The supernet's answer to `images`; at `weights`, if given, and without side effects then."""
-        options = {"training": self.training, "seed": self.seed, "prepared": prepared}
+        maps, numbers = (None, None) if prepared is None else prepared
+        options = {"training": self.training, "seed": self.seed, "prepared": maps, "numbers": numbers}
         rates = {"skip_dropout": self.skip_dropout, "drop_rate": self.drop_rate}
         options |= {name: rate for name, rate in rates.items() if rate is not None}
         return self._call(self.supernet, self._cast(images), mixture, weights=weights, **options)
 
-    def _call(self, function, *args, weights=None, **options):
+    def _call(self, function, *args, weights=None, numbers=None, **options):
         """Calls a part of the supernet, at `weights` if they are given; only `record` lets it move statistics."""
         with contextlib.ExitStack() as scopes:
             if weights is not None or (self.training and not self.record):
                 scopes.enter_context(stateless(self.supernet, weights))
             if self.folds:
-                scopes.enter_context(folded())
+                scopes.enter_context(folded(numbers and dict(zip(normalizations(self.supernet), numbers, strict=True))))
             return function(*args, **options)
