@@ -2,7 +2,8 @@
 
 An attack looks at many mixtures of the same weights in evaluation mode. There a normalization multiplies and adds known
 numbers, and so does the share that is its scale: the kernel of the convolution takes over the factors and the nodes of
-the cell the offsets, so that no map is read or written for them, in neither direction.
+the cell the offsets, so that no map is read or written for them, in neither direction. Where no convolution stands
+before the normalization, as behind a pool, it is a product and a sum.
 """
 
 from typing import NamedTuple
@@ -10,6 +11,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from sdarts_tf.layers import convolutions
+from sdarts_tf.layers.normalization import BatchNormalization
 from sdarts_tf.layers.scope import Scope
 
 _folding = Scope()
@@ -18,7 +20,7 @@ _SMALLEST = 1e-12
 
 
 def folded(numbers=None):
-    """A scope in which what `convolve` begins and `normalize` ends is one convolution.
+    """A scope in which what `convolve` begins and `normalize` ends is one convolution; in evaluation mode.
 
     Args:
         numbers: `BatchNormalization` -> what its `factor_and_offset` gives, of those for which it is known already.
@@ -73,10 +75,10 @@ def normalize(y, normalization, scale=None, training=False):
         >>> y.x.numpy().round(3).item(), y.offset.numpy().round(3).item()
         (1.0, -0.5)
     """
-    waits = isinstance(y, Convolution)
-    if not waits and (scale is not None or not _folding.active or y.dtype != normalization.variable_dtype):
+    numbers, waits = _folding.active or BatchNormalization.factor_and_offset, isinstance(y, Convolution)
+    if not waits and (not _folding.active or training or scale is not None or y.dtype != normalization.variable_dtype):
         return normalization(y, scale=scale, training=training)
-    factor, offset = _folding.active(normalization)
+    factor, offset = numbers(normalization)
     if scale is None:
         return tf.nn.bias_add(y.times(factor) if waits else y * factor, offset)
     kept = tf.where(tf.abs(scale) < _SMALLEST, _SMALLEST, scale)

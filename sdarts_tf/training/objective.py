@@ -131,7 +131,7 @@ class Objective:
 
     def _prepare(self, images, labels):
         maps = self._call(self.supernet.prepare, self._cast(images), training=self.training, seed=self.seed)
-        return maps, [layer.factor_and_offset() for layer in normalizations(self.supernet)]
+        return maps, None if self.training else [layer.factor_and_offset() for layer in normalizations(self.supernet)]
 
     @without_library_frames
     def loss_and_gradient(self, mixture):
