@@ -135,9 +135,9 @@ class Pool(Operation):
 
     def prepare(self, x, views, training, seed):
         pooled = self._pool(x, training)
-        return (
-            pooled if self.normalization is None else folding.normalize(pooled, self.normalization, training=training)
-        )
+        if self.normalization is None:
+            return pooled
+        return folding.normalize(pooled, self.normalization, training=training)
 
     def _pool(self, x, training):
         # A derived network that only classifies has no border at stride 2 either: its value would stretch the ranges of
