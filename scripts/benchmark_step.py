@@ -13,10 +13,11 @@ With --replicas=N each batch is divided among N logical CPU devices, which share
 
 import argparse
 import json
-import os
 import resource
 import statistics
 import time
+
+from sdarts_tf import command_line
 
 
 def seconds_of(function, runs, warm_up=2, clock=time.perf_counter):
@@ -148,10 +149,10 @@ def main():
     parser.add_argument("--parts", action="store_true", help="time the parts of the step too")
     parser.add_argument("--jit_compile", action="store_true")
     parser.add_argument("--plain_runtime", action="store_true", help="TensorFlow's own threads and graph optimizer")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     arguments = parser.parse_args()
     if arguments.parts and arguments.replicas > 1:
         parser.error("--parts times one device; leave --replicas away")
+    command_line.import_tensorflow()
     with _scope(arguments.replicas, arguments.plain_runtime):
         print(json.dumps(measure(arguments)))
 

@@ -11,10 +11,11 @@ the official sizes: 300 units and 256 streams in a search, 850 and 64 in a train
 
 import argparse
 import json
-import os
 import resource
 import statistics
 import time
+
+from sdarts_tf import command_line
 
 
 def build(arguments):
@@ -89,8 +90,9 @@ def main():
     parser.add_argument("--vocabulary", type=int, default=10_000)
     parser.add_argument("--runs", type=int, default=5, help="runs that are timed; at least 5 for a figure to quote")
     parser.add_argument("--jit_compile", action="store_true", default=None)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    print(json.dumps(measure(parser.parse_args())))
+    arguments = parser.parse_args()
+    command_line.import_tensorflow()
+    print(json.dumps(measure(arguments)))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,8 @@ Two replicas on logical CPU devices stand for any number: each sends as many mes
 
 import argparse
 import json
-import os
+
+from sdarts_tf import command_line
 
 
 def measure(arguments, method):
@@ -44,7 +45,7 @@ def main():
     parser.add_argument("--pgd_steps", type=int, default=7)
     parser.add_argument("--sync_batch_norm", action="store_true")
     arguments = parser.parse_args()
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    command_line.import_tensorflow()
     import tensorflow as tf
 
     cpu = tf.config.list_physical_devices("CPU")[0]

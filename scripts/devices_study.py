@@ -8,8 +8,9 @@ are the last epoch's figures and how far alpha has come from the one device's.
 
 import argparse
 import json
-import os
 import tempfile
+
+from sdarts_tf import command_line
 
 RUNS = (("one_device", False), ("mirrored", True), ("mirrored", False))
 
@@ -39,7 +40,7 @@ def main():
     parser.add_argument("--batch_size", type=int, default=32)
     parser.add_argument("--seed", type=int, default=2)
     arguments = parser.parse_args()
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    command_line.import_tensorflow()
     import numpy as np
     import tensorflow as tf
 

@@ -36,7 +36,7 @@ def analyze(config: AnalyzeConfig) -> dict[str, dict]:
     with command_line.native_output_held():  # tensorflow-datasets, if it is needed, imports TensorFlow
         tasks = {name: searched_files.read_data(each.config, config.data_dir) for name, each in files.items()}
 
-    command_line.quiet_tensorflow()
+    command_line.import_tensorflow()
     from sdarts_tf.analysis import pictures
     from sdarts_tf.analysis.searched_run import SearchedRun
     from sdarts_tf.training import runtime

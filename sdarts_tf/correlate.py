@@ -43,7 +43,7 @@ def correlate(config: CorrelateConfig) -> dict:
     with command_line.native_output_held():  # tensorflow-datasets, if it is needed, imports TensorFlow
         make_task = searched_files.read_data(searched, config.data_dir)
 
-    command_line.quiet_tensorflow()
+    command_line.import_tensorflow()
     from sdarts_tf.analysis.ranking import SupernetRanking
     from sdarts_tf.training import runtime
 

@@ -46,7 +46,7 @@ def examine(config: DoctorConfig, told=lambda finding: None) -> list[Finding]:
     source = _source(config, add)
     if any(finding.what == "TensorFlow" and finding.status == BROKEN for finding in findings):
         return findings
-    command_line.quiet_tensorflow()
+    command_line.import_tensorflow()
     from sdarts_tf.training import runtime
 
     runtime.suit_supernets()

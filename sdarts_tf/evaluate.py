@@ -37,7 +37,7 @@ def evaluate(config: EvaluateConfig) -> Evaluation | TextEvaluation:
         return _evaluate_text(config, files)
     with command_line.native_output_held():  # tensorflow-datasets, if it is needed, imports TensorFlow
         examples = files.examples(config.split, config.data_dir, config.max_examples)
-    command_line.quiet_tensorflow()
+    command_line.import_tensorflow()
     command_line.load_plugin(files.plugin)
     evaluation = _measure(config, examples)
     _write(evaluation, files)
@@ -51,7 +51,7 @@ def _evaluate_text(config, files) -> TextEvaluation:
         split: text.parallel(getattr(corpus, split)[: config.max_examples], streams, f"The {split} text")
         for split in ("valid", "test")
     }
-    command_line.quiet_tensorflow()
+    command_line.import_tensorflow()
     from sdarts_tf.analysis import cost
     from sdarts_tf.training import text_evaluate, trained_network
 

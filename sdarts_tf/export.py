@@ -57,7 +57,7 @@ def export(config: ExportConfig) -> pathlib.Path:
         test = files.examples("test", config.data_dir, config.compared_images)
         int8 = config.format == "lite"
         train = files.examples("train", config.data_dir, config.calibration_images) if int8 else None
-    command_line.quiet_tensorflow()
+    command_line.import_tensorflow()
     from sdarts_tf.analysis import cost
     from sdarts_tf.interop import comparison, lite, model_card, onnx, saved_model
     from sdarts_tf.training import trained_network
@@ -85,7 +85,7 @@ def export(config: ExportConfig) -> pathlib.Path:
 
 def _export_text(config, files) -> pathlib.Path:
     tokens = files.corpus(config.data_dir).test[: config.compared_images]
-    command_line.quiet_tensorflow()
+    command_line.import_tensorflow()
     from sdarts_tf.interop import language_model
     from sdarts_tf.training import trained_network
 

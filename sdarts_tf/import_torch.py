@@ -45,7 +45,7 @@ def import_weights(config: ImportConfig) -> pathlib.Path:
     genotype = published.find(config.genotype)
     state = load_state(config.weights)
 
-    command_line.quiet_tensorflow()
+    command_line.import_tensorflow()
     from sdarts_tf.interop import torch_state
     from sdarts_tf.training.checkpoint import Checkpoints
     from sdarts_tf.training.run_directory import RunDirectory

@@ -83,7 +83,7 @@ def retrain(config: RetrainConfig) -> RetrainResult:
     read = _text if handover.family(genotype) == "recurrent" else _images
     make, data, test = read(config, genotype, directory)
 
-    command_line.quiet_tensorflow()
+    command_line.import_tensorflow()
     from sdarts_tf.training import runtime, strategy
 
     plugins.try_operations()
@@ -116,7 +116,7 @@ def check_data(config: RetrainConfig) -> tuple[Inspection, pathlib.Path | None]:
     directory = RunDirectory(config.run_dir, trained_files.FOLDER)
     with command_line.native_output_held():  # tensorflow-datasets, if it is needed, imports TensorFlow
         source = sources.get(config.dataset, config.data_dir, config.image_size)
-    command_line.quiet_tensorflow()
+    command_line.import_tensorflow()
     from sdarts_tf.analysis import data_check
 
     return data_check.run(config, source, directory)

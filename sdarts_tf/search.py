@@ -70,7 +70,7 @@ def search(config: SearchConfig) -> SearchResult:
     start = _text_task if config.family == "recurrent" else _image_task
     make = start(config, directory)
 
-    command_line.quiet_tensorflow()
+    command_line.import_tensorflow()
     from sdarts_tf.training import runtime, strategy
 
     (runtime.suit_texts if config.family == "recurrent" else runtime.suit_supernets)()
@@ -106,7 +106,7 @@ def check_data(config: SearchConfig) -> tuple[Inspection, pathlib.Path | None]:
     directory = RunDirectory(config.run_dir)
     with command_line.native_output_held():  # tensorflow-datasets, if it is needed, imports TensorFlow
         source = handover.source(config)
-    command_line.quiet_tensorflow()
+    command_line.import_tensorflow()
     from sdarts_tf.analysis import data_check
 
     return data_check.run(config, source, directory)

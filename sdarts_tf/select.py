@@ -42,7 +42,7 @@ def select(config: SelectConfig) -> tuple[Genotype, pathlib.Path]:
     if not (directory.run_dir / "genotype.json").is_file():
         raise InputError(f"--run_dir={config.run_dir} holds no finished search; name the folder of one.")
 
-    command_line.quiet_tensorflow()
+    command_line.import_tensorflow()
     command_line.load_plugin(plugins.kept(directory.run_dir))
     from sdarts_tf.training import searched
 

@@ -49,7 +49,7 @@ def tune(config: TuneConfig, run=jobs.run) -> TuneResult:
     config, planned = study_directory.prepare(config, "tune", plan.read, plan.fixed, writes=role != "worker")
     folder = pathlib.Path(config.run_dir)
 
-    command_line.quiet_tensorflow()
+    command_line.import_tensorflow()
     from sdarts_tf.studies import oracles, results
     from sdarts_tf.studies.tuner import RunTuner
 

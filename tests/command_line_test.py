@@ -4,6 +4,7 @@ import dataclasses
 import errno
 import os
 import pathlib
+import platform
 import re
 import signal
 import subprocess
@@ -60,7 +61,8 @@ def failing(error):
 
 def python(code, *, stdout=subprocess.PIPE, **environment):
     """Runs a program in a process of its own."""
-    variables = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
+    ours = ("TF_CPP_MIN_LOG_LEVEL", "TF_ENABLE_ONEDNN_OPTS")
+    variables = {name: value for name, value in os.environ.items() if name not in ours}
     return subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code)],
         cwd=ROOT,
@@ -484,7 +486,7 @@ QUIET = """
     import logging, os, sys
     from sdarts_tf import command_line
     {before}
-    command_line.quiet_tensorflow()
+    command_line.import_tensorflow()
     import tensorflow as tf
     tf.constant(1.0) + 1
     {after}
@@ -510,6 +512,13 @@ def test_what_is_written_after_the_import_arrives():
     assert [line.split()[-1] for line in result.stderr.splitlines()] == ["ERROR:tensorflow:logged", "native", "said"]
 
 
+@pytest.mark.skipif(platform.machine().lower() not in ("x86_64", "amd64"), reason="oneDNN's kernels are for x86")
+@pytest.mark.parametrize(("environment", "fast"), [({}, True), ({"TF_ENABLE_ONEDNN_OPTS": "0"}, False)])
+def test_the_fast_kernels_are_used_on_every_processor_unless_they_are_switched_off(environment, fast):
+    shown = "from sdarts_tf.layers import convolutions; print(convolutions._has_grouped_gradients(tf.float32))"
+    assert quiet(after=shown, **environment).stdout == f"{fast}\n"
+
+
 # Stands for TensorFlow: writes a banner as native code does, and a line as Python does.
 NOISY = """
 import os, sys
@@ -520,7 +529,7 @@ print("python says", file=sys.stderr)
 
 def noisy(tmp_path, last_line):
     (tmp_path / "tensorflow.py").write_text(NOISY + last_line, encoding="utf-8")
-    code = "from sdarts_tf import command_line; command_line.quiet_tensorflow()"
+    code = "from sdarts_tf import command_line; command_line.import_tensorflow()"
     return python(code, PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}")
 
 
@@ -542,7 +551,7 @@ def test_a_missing_tensorflow_names_the_extras(tmp_path, monkeypatch, left_behin
     monkeypatch.setattr(sys, "path", [str(tmp_path)])
     monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
     with pytest.raises(InputError, match=r"pip install 'sdarts_tf\[cpu\]', or 'sdarts_tf\[gpu\]'"):
-        command_line.quiet_tensorflow()
+        command_line.import_tensorflow()
 
 
 def test_a_closed_standard_error_is_no_obstacle():
@@ -550,7 +559,7 @@ def test_a_closed_standard_error_is_no_obstacle():
         import os
         os.close(2)
         from sdarts_tf import command_line
-        command_line.quiet_tensorflow()
+        command_line.import_tensorflow()
         print("imported")
     """
     assert python(code).stdout == "imported\n"

@@ -7,6 +7,7 @@ import pathlib
 import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # as all commands have it
 LOGICAL_DEVICES = "SDARTS_TEST_LOGICAL_DEVICES"  # a test that wants more than two starts itself again with these
 
 

@@ -116,6 +116,6 @@ def test_a_served_grey_network_takes_files_of_any_color():
 
 def test_a_missing_plugin_ends_before_tensorflow_is_needed(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["search.py", "--plugin=nowhere.py"])
-    monkeypatch.setattr(command_line, "quiet_tensorflow", lambda: pytest.fail("imported"))
+    monkeypatch.setattr(command_line, "import_tensorflow", lambda: pytest.fail("imported"))
     assert command_line.run(sdarts_tf.search.main, SearchConfig, description="") == 2
     assert "--plugin=nowhere.py cannot be read (FileNotFoundError" in capsys.readouterr().err

@@ -185,7 +185,9 @@ def test_fixed_kernels_have_no_gradient_and_maps_have_theirs(size, dilation):
     with convolutions.fixed_kernels():
         fixed_by_map, fixed_by_kernel = gradients()
     np.testing.assert_array_equal(fixed_by_map, by_map)
-    assert fixed_by_kernel is None
+    # TensorFlow's own dilation has one that costs few nodes.
+    ours = dilation == 1 or convolutions._dilates_natively(x.dtype)
+    assert (fixed_by_kernel is None) == ours
 
 
 def test_batch_normalization_keeps_pytorch_statistics():
