@@ -4,6 +4,7 @@ import collections
 import functools
 import itertools
 import random
+from typing import NamedTuple
 
 import tensorflow as tf
 
@@ -11,6 +12,12 @@ from sdarts_tf.layers import draws, operations
 from sdarts_tf.layers.base import Layer
 from sdarts_tf.layers.folding import Shifted
 from sdarts_tf.layers.views import Views
+
+
+class Outputs(NamedTuple):
+    """What the candidates on the edges of one node give, not weighed: for each row that has any `[K, N, H', W', C]`."""
+
+    maps: list
 
 
 class MixedOperation(Layer):
@@ -88,8 +95,28 @@ class MixedOperation(Layer):
         views = Views(x, skip_dropout=skip_dropout)
         return [operation.prepare(x, views, training, seed) for operation in self.operations]
 
+    def outputs(self, prepared, training=False):
+        """The `Outputs` of what `prepare` returned, which take its place in `finish`: for many mixtures of one input.
+
+        They weigh by one matrix product for each edge, of which each derivative is another, and hold more maps.
+        """
+        maps = {}
+        for operation, places, output in zip(self.operations, self.places, prepared, strict=True):
+            output = operation.finish(output, None, training)
+            edges = [output] * len(places) if operation.shared else tf.split(output, len(places), axis=-1)
+            maps.update(zip(places, edges, strict=True))
+        return Outputs([tf.stack([maps[place] for place in places]) for _, places in self._places_of_rows()])
+
+    def _places_of_rows(self):
+        """Pairs of a row that has candidates and their places, in the order of the columns."""
+        places = sorted(itertools.chain.from_iterable(self.places))
+        return [(row, list(group)) for row, group in itertools.groupby(places, key=lambda place: place[0])]
+
     def finish(self, prepared, mixture, training=False):
-        """The rest of `call`: weighs what `prepare` returned."""
+        """The rest of `call`: weighs what `prepare` or `outputs` returned."""
+        if isinstance(prepared, Outputs):
+            rows = zip(self._places_of_rows(), prepared.maps, strict=True)
+            return [((row,), _weighted(tf.gather_nd(mixture, [at]), maps)[0]) for (row, at), maps in rows]
         outputs, shared = [], []
         ready = zip(self.operations, self.places, self._scales(mixture), prepared, strict=True)
         for operation, places, scale, output in ready:
@@ -123,12 +150,16 @@ class MixedOperation(Layer):
             return []
         present = [[row in columns for _, columns in shared] for row in rows]
         places = [[(row, columns.get(row, 0)) for _, columns in shared] for row in rows]
-        outputs = tf.stack([output for output, _ in shared])
         shares = tf.gather_nd(mixture, places) * tf.constant(present, mixture.dtype)
-        # In the type of the shares, which half precision would rob of most digits.
-        flat = tf.matmul(shares, tf.cast(tf.reshape(outputs, [len(shared), -1]), shares.dtype))
-        maps = tf.cast(tf.reshape(flat, [len(rows), -1, *outputs.shape[2:]]), outputs.dtype)
-        return zip(rows, tf.unstack(maps), strict=True)
+        return zip(rows, _weighted(shares, tf.stack([output for output, _ in shared])), strict=True)
+
+
+def _weighted(shares, maps):
+    """For each row of `shares` `[rows, K]` the weighted sum of `maps` `[K, N, H, W, C]`, as a list."""
+    # In the type of the shares, which half precision would rob of most digits.
+    flat = tf.matmul(shares, tf.cast(tf.reshape(maps, [maps.shape[0], -1]), shares.dtype))
+    sums = tf.cast(tf.reshape(flat, [shares.shape[0], -1, *maps.shape[2:]]), maps.dtype)
+    return tf.unstack(sums)
 
 
 def _divided(places, size):

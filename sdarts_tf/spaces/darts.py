@@ -87,7 +87,7 @@ class SearchCell(Layer):
             edge_weights: `[14]`, by which whole edges are weighed; None is 1 for all.
             training, seed, skip_dropout: as the supernet's.
             drop_path: `DropEdges` of the batch; None drops no edge.
-            prepared: what `prepare` returned for the first nodes, whose inputs are not read then.
+            prepared: what `prepare` or `outputs` returned for the first nodes, whose inputs are not read then.
         """
         if edge_weights is not None:
             mixture *= edge_weights[:, tf.newaxis]
@@ -112,6 +112,11 @@ class SearchCell(Layer):
         """What leaves input node `number` before it is weighed; `x` is the pair `(x, relu(x))` of that input."""
         node = self.preprocess[number](x[0], views=Views(*x), training=training)
         return self._leaving(number, node, training, seed, skip_dropout)
+
+    def outputs(self, number, x, training=False, *options):
+        """As `prepare`, for many mixtures."""
+        ready, bypass = self.prepare(number, x, training, *options)
+        return self.mixed[number].outputs(ready, training), bypass
 
     def _leaving(self, source, node, *options):
         """Of what leaves a node: the candidates' maps, and the channels that bypass them, None if there are none."""
@@ -227,7 +232,7 @@ class Supernet(keras.Model):
         options = training, seed, skip_dropout
         x = self._stem(images, training)
         first, second = self.cells[:2]
-        return [first.prepare(number, x, *options) for number in range(2)], [second.prepare(0, x, *options)]
+        return [first.outputs(number, x, *options) for number in range(2)], [second.outputs(0, x, *options)]
 
     def _stem(self, images, training):
         x = self.stem(images, training=training)

@@ -41,18 +41,17 @@ class SearchCell(Layer):
 
     def call(self, x, mixture, training=False, prepared=None):
         """Applies the cell; `prepared` is what `prepare` returned for its input, which is not read then."""
-        prepared = self.prepare(x, training) if prepared is None else prepared
         arrivals = Arrivals()
         for source, mixed in enumerate(self.mixed):
-            if source:
-                prepared = mixed.prepare(arrivals.pop(source), training)
+            if source or prepared is None:
+                prepared = mixed.prepare(arrivals.pop(source) if source else x, training)
             for rows, output in mixed.finish(prepared, mixture, training):
                 arrivals.add((EDGES[row][1] for row in rows), output)
         return arrivals.pop(OUTPUT)
 
     def prepare(self, x, training=False):
-        """What leaves the cell's input before it is weighed."""
-        return self.mixed[0].prepare(x, training)
+        """What leaves the cell's input before it is weighed, for many mixtures."""
+        return self.mixed[0].outputs(self.mixed[0].prepare(x, training), training)
 
 
 class Cell(Layer):

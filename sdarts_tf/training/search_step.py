@@ -153,14 +153,20 @@ class SearchStep:
         """The whole mixture, hard in the groups that are perturbed."""
         mixture = self.architecture.mixture()
         clean = {group: mixture[group] for group in self.perturbed}
+        graph, losses = tf.compat.v1.get_default_graph(), []
 
         def of_the_perturbed(shares):
             loss, gradient = loss_and_gradient(self.architecture.constrained(mixture | shares))
-            self._count_non_finite(loss)
+            if tf.compat.v1.get_default_graph() is graph:
+                losses.append(loss)  # counted at the end, for loops that count would wait for it
+            else:
+                self._count_non_finite(loss)
             self.precision.watch(gradient)
             return loss, {group: gradient[group] for group in shares}
 
         hard = self.method.perturbation(clean, of_the_perturbed, epsilon=epsilon, seed=seed)
+        for loss in losses:
+            self._count_non_finite(loss)
         return self.architecture.constrained(mixture | hard)
 
     @without_library_frames

@@ -230,6 +230,16 @@ def test_a_step_without_the_alpha_step(tiny):
     assert function.experimental_get_tracing_count() == 1
 
 
+def test_every_loss_that_is_not_finite_is_counted(tiny):
+    """Alpha's, the clean one, two of the attack, the attacked one, and that of the weights; in each step anew."""
+    step = tiny.step("s2", "adv", pgd_steps=2)
+    step.supernet.classifier.bias.assign(np.full(5, np.nan))
+    function = tf.function(step)
+    for _ in range(2):
+        figures = function(tiny.batch(0), tiny.batch(1), RATE, tf.constant(0.3), SEED)
+        assert int(figures["non_finite"]) == 6
+
+
 def test_the_gradient_of_alpha_is_clipped(tiny):
     """To its limit, whatever its norm was."""
     moments = []

@@ -222,6 +222,39 @@ def test_mixture_is_the_weighted_sum_of_its_candidates():
         np.testing.assert_allclose(arrivals.pop(row), value, atol=1e-5)
 
 
+@pytest.mark.parametrize("training", [False, True])
+def test_outputs_are_weighed_as_what_is_prepared(training):
+    """What arrives, and its gradient by the mixture, whose shares may be 0; a row of only `none` receives nothing."""
+    candidates = {
+        0: ("none", "sep_conv_3x3", "max_pool_3x3"),
+        1: ("skip_connect", "sep_conv_3x3", "dil_conv_5x5"),
+        2: ("none", "none", "none"),
+        3: ("noise", "none", "sep_conv_3x3"),
+    }
+    mixed = MixedOperation(4, candidates, edges_at_once=2)
+    mixture = tf.constant([[0.5, 0.5, 0.0], [0.2, 0.3, 0.5], [1.0, 0.0, 0.0], [0.6, 0.0, 0.4]])
+    prepared = mixed.prepare(_images(), training=training, seed=(1, 2))
+
+    def arriving(ready):
+        with tf.GradientTape() as tape:
+            tape.watch(mixture)
+            arrivals = Arrivals()
+            for rows, output in mixed.finish(ready, mixture, training=training):
+                arrivals.add(rows, output)
+            maps = tf.stack([arrivals.pop(row) for row in (0, 1, 3)])
+            loss = tf.reduce_sum(maps**3)
+        return maps, tape.gradient(loss, mixture)
+
+    outputs = mixed.outputs(prepared, training=training)
+    assert [tuple(maps.shape) for maps in outputs.maps] == [
+        (2, *_images().shape),
+        (3, *_images().shape),
+        (2, *_images().shape),
+    ]
+    for found, expected in zip(arriving(outputs), arriving(prepared), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max())
+
+
 def test_drop_path_keeps_the_mean():
     x = tf.ones([4000, 1, 1, 1])
     dropped = DropPath()(x, rate=tf.constant(0.3), seed=(1, 2)).numpy().ravel()
