@@ -88,13 +88,13 @@ class FactorizedReduce(Layer):
 
     def call(self, x, views=None, training=False):
         """Reads `views` of x, if given."""
-        return self.normalization(self.prepare(views or Views(x)), training=training)
+        return folding.normalize(self.prepare(views or Views(x), folds=True), self.normalization, training=training)
 
-    def prepare(self, views):
-        """What the batch normalization is applied to: `[N, ceil(H / 2), ceil(W / 2), edges * out_channels]`."""
+    def prepare(self, views, folds=False):
+        """What `folding.normalize` is applied to: `[N, ceil(H / 2), ceil(W / 2), edges * out_channels]`."""
         # The grids are the same for all edges: one ordinary convolution serves them all.
-        halves = [convolutions.pointwise(grid, kernel) for grid, kernel in zip(views.grids, self.kernels, strict=True)]
-        return convolutions.join_edges(halves, self.edges)
+        pairs = zip(views.grids, self.kernels, strict=True)
+        return folding.join_edges([folding.convolve(grid, kernel, folds) for grid, kernel in pairs], self.edges)
 
 
 class ResidualReduction(Layer):

@@ -44,6 +44,19 @@ class Convolution(NamedTuple):
         return convolutions.pointwise(self.x, tf.stop_gradient(self.kernel * factor))
 
 
+class SideBySide(NamedTuple):
+    """Convolutions whose results are joined edge by edge, and wait for one normalization."""
+
+    parts: list[Convolution]
+    edges: int
+
+    def times(self, factor):
+        """The result `[N, H, W, channels]`, each channel multiplied by `factor` `[channels]`."""
+        factors = tf.unstack(tf.reshape(factor, [self.edges, len(self.parts), -1]), axis=1)
+        parts = [part.times(tf.reshape(own, [-1])) for part, own in zip(self.parts, factors, strict=True)]
+        return convolutions.join_edges(parts, self.edges)
+
+
 class Shifted(NamedTuple):
     """The map `x + offset` as its summands, `[N, H, W, channels]` and `[channels]`."""
 
@@ -61,10 +74,17 @@ def convolve(x, kernel, folds=True):
     return convolutions.pointwise(x, kernel)
 
 
-def normalize(y, normalization, scale=None, training=False):
-    """`normalization(y, scale, training)` of a map or of what `convolve` returned.
+def join_edges(parts, edges):
+    """`convolutions.join_edges(parts, edges)` of maps, or of what `convolve` returned."""
+    if isinstance(parts[0], Convolution):
+        return SideBySide(parts, edges)
+    return convolutions.join_edges(parts, edges)
 
-    Of a `Convolution` with a scale it is a `Shifted`.
+
+def normalize(y, normalization, scale=None, training=False):
+    """`normalization(y, scale, training)` of a map, or of what `convolve` or `join_edges` returned.
+
+    Of convolutions that wait it is a `Shifted`, if there is a scale.
 
     Example:
         >>> from sdarts_tf.layers.normalization import BatchNormalization
@@ -75,7 +95,7 @@ def normalize(y, normalization, scale=None, training=False):
         >>> y.x.numpy().round(3).item(), y.offset.numpy().round(3).item()
         (1.0, -0.5)
     """
-    numbers, waits = _folding.active or BatchNormalization.factor_and_offset, isinstance(y, Convolution)
+    numbers, waits = _folding.active or BatchNormalization.factor_and_offset, isinstance(y, Convolution | SideBySide)
     if not waits and (not _folding.active or training or scale is not None or y.dtype != normalization.variable_dtype):
         return normalization(y, scale=scale, training=training)
     factor, offset = numbers(normalization)

@@ -193,10 +193,10 @@ class ReducingSkip(Operation):
         self.reduce = FactorizedReduce(channels, channels, edges=self.edges, affine=self.affine)
 
     def prepare(self, x, views, training, seed):
-        return self.reduce.prepare(views)
+        return self.reduce.prepare(views, self.folds)
 
     def finish(self, prepared, scale, training):
-        return self.reduce.normalization(prepared, scale=scale, training=training)
+        return folding.normalize(prepared, self.reduce.normalization, scale, training)
 
 
 class SeparableConvolution(Operation):
@@ -285,7 +285,7 @@ class NormalConvolution(Operation):
 
 
 # Those that a mixed operation may let fold: exactly these, for a plugin's subclass may do more with what they return.
-FOLDING = (SeparableConvolution, DilatedConvolution)
+FOLDING = (ReducingSkip, SeparableConvolution, DilatedConvolution)
 
 
 def skip_connect(channels, *, stride=1, **kwargs):
