@@ -22,6 +22,11 @@ from absl import flags
 from sdarts_tf.errors import InputError, RunError
 from sdarts_tf.spaces import plugins
 
+# By itself TensorFlow uses oneDNN's kernels on newer x86 processors only, those with AVX-512 VNNI; on the others a search
+# takes half as long again without them (docs/performance.md). Said here, before anything imports TensorFlow.
+if platform.machine().lower() in ("x86_64", "amd64"):
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+
 _HELP_FLAGS = {"-h", "-help", "--help", "--helpfull", "--helpshort"}
 _DEFINE = {bool: flags.DEFINE_boolean, int: flags.DEFINE_integer, float: flags.DEFINE_float, str: flags.DEFINE_string}
 _KIND_NAMES = {
@@ -176,14 +181,10 @@ def say_inspection(inspection, sheet) -> int:
 
 
 def import_tensorflow() -> None:
-    """Imports TensorFlow with the fastest kernels that it has, without its banners, and sets its log to errors.
+    """Imports TensorFlow without its start-up banners and sets its log to errors.
 
     Native code writes the banners to file descriptor 2; they are shown if the import fails. With TF_CPP_MIN_LOG_LEVEL
     set to less than 3 everything is shown, for example to see why a GPU is not found.
-
-    On x86 processors it switches oneDNN's kernels on, which TensorFlow does by itself on newer ones only, those with
-    AVX-512 VNNI; on the others a search takes half as long again without them (docs/performance.md). Nothing is
-    switched where TF_ENABLE_ONEDNN_OPTS is set.
 
     Raises:
         InputError: TensorFlow is not installed.
@@ -193,8 +194,6 @@ def import_tensorflow() -> None:
         raise InputError(
             "TensorFlow is not installed; run pip install 'sdarts_tf[cpu]', or 'sdarts_tf[gpu]' for NVIDIA."
         )
-    if platform.machine().lower() in ("x86_64", "amd64"):
-        os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     quiet = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") == "3"
     with native_output_held() if quiet else contextlib.nullcontext():
         import tensorflow as tf
