@@ -22,8 +22,8 @@ from absl import flags
 from sdarts_tf.errors import InputError, RunError
 from sdarts_tf.spaces import plugins
 
-# By itself TensorFlow uses oneDNN's kernels on newer x86 processors only, those with AVX-512 VNNI; on the others a search
-# takes half as long again without them (docs/performance.md). Said here, before anything imports TensorFlow.
+# By itself TensorFlow uses oneDNN's kernels on newer x86 processors only, with AVX-512 VNNI or the like; on others a
+# search takes half as long again without them (docs/performance.md). Said before anything can import TensorFlow.
 if platform.machine().lower() in ("x86_64", "amd64"):
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
