@@ -23,7 +23,8 @@ from sdarts_tf.errors import InputError, RunError
 from sdarts_tf.spaces import plugins
 
 # By itself TensorFlow uses oneDNN's kernels on newer x86 processors only, with AVX-512 VNNI or the like; on others a
-# search takes half as long again without them (docs/performance.md). Said before anything can import TensorFlow.
+# search takes half as long again without them (docs/performance.md). Said before anything can import TensorFlow, as the
+# only thing that an import does here.
 if platform.machine().lower() in ("x86_64", "amd64"):
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 

@@ -6,8 +6,9 @@ import pathlib
 
 import pytest
 
+import sdarts_tf.command_line  # noqa: F401  # chooses the kernels, as in all commands
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # as all commands have it
 LOGICAL_DEVICES = "SDARTS_TEST_LOGICAL_DEVICES"  # a test that wants more than two starts itself again with these
 
 

@@ -98,13 +98,19 @@ class MixedOperation(Layer):
     def outputs(self, prepared, training=False):
         """The `Outputs` of what `prepare` returned, which take its place in `finish`: for many mixtures of one input.
 
-        They weigh by one matrix product for each edge, of which each derivative is another, and hold more maps.
+        They weigh by one matrix product for each edge, of which each derivative is another, and hold more maps. It is
+        `prepared` itself in half precision, which such products leave, and where a plugin's operation may do more with
+        its scale than multiply.
         """
+        if not all(type(operation) in operations.OWN for operation in self.operations):
+            return prepared
         maps = {}
         for operation, places, output in zip(self.operations, self.places, prepared, strict=True):
-            output = operation.finish(output, None, training)
-            edges = [output] * len(places) if operation.shared else tf.split(output, len(places), axis=-1)
+            finished = output if operation.shared else operation.finish(output, None, training)
+            edges = [finished] * len(places) if operation.shared else tf.split(finished, len(places), axis=-1)
             maps.update(zip(places, edges, strict=True))
+        if any(map.dtype != self.variable_dtype for map in maps.values()):
+            return prepared
         return Outputs([tf.stack([maps[place] for place in places]) for _, places in self._places_of_rows()])
 
     def _places_of_rows(self):
@@ -167,8 +173,9 @@ def _product(shares, maps):
     """`shares @ maps` of few rows and many columns."""
 
     def gradient(dy):
-        # Row by row: one product of so long an inner dimension takes two to three times as long on a CPU.
-        by_shares = tf.concat([tf.matmul(maps, row, transpose_b=True) for row in tf.split(dy, dy.shape[0])], axis=1)
+        # By one vector after the other: on a CPU a product of two wide matrices takes two to three times as long.
+        rows = tf.split(dy, shares.shape[0])
+        by_shares = tf.concat([tf.matmul(maps, row, transpose_b=True) for row in rows], axis=1)
         return tf.transpose(by_shares), tf.matmul(shares, dy, transpose_a=True)
 
     return tf.matmul(shares, maps), gradient

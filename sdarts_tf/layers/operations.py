@@ -288,6 +288,10 @@ class NormalConvolution(Operation):
 FOLDING = (ReducingSkip, SeparableConvolution, DilatedConvolution)
 
 
+# Those of this package, which multiply by their scale and do no more with it.
+OWN = frozenset(Operation.__subclasses__())
+
+
 def skip_connect(channels, *, stride=1, **kwargs):
     """`skip_connect`: the identity at stride 1, a reducing skip at stride 2."""
     return (Identity if stride == 1 else ReducingSkip)(channels, stride=stride, **kwargs)

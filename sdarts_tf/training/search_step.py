@@ -158,7 +158,7 @@ class SearchStep:
         def of_the_perturbed(shares):
             loss, gradient = loss_and_gradient(self.architecture.constrained(mixture | shares))
             if tf.compat.v1.get_default_graph() is graph:
-                losses.append(loss)  # counted at the end, for loops that count would wait for it
+                losses.append(loss)  # counted at the end: a loop that counts too would wait for it
             else:
                 self._count_non_finite(loss)
             self.precision.watch(gradient)

@@ -1,5 +1,7 @@
 """Operations against definitions, several edges against one at a time, stride 1 and 2, odd sizes."""
 
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -253,6 +255,19 @@ def test_outputs_are_weighed_as_what_is_prepared(training):
     ]
     for found, expected in zip(arriving(outputs), arriving(prepared), strict=True):
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max())
+
+
+def test_outputs_are_what_is_prepared_in_half_precision_and_for_operations_of_others():
+    """Products would leave half precision, and others may do more with a scale than multiply."""
+
+    class Own(operations.SeparableConvolution):
+        pass
+
+    for kind, dtype in ((operations.SeparableConvolution, tf.float16), (Own, tf.float32)):
+        kinds = {"sep_conv_3x3": functools.partial(kind, kernel_size=3)}
+        mixed = MixedOperation(4, {0: ("skip_connect", "sep_conv_3x3")}, kinds=kinds)
+        prepared = mixed.prepare(tf.cast(_images(), dtype))
+        assert mixed.outputs(prepared) is prepared
 
 
 def test_drop_path_keeps_the_mean():
