@@ -63,6 +63,15 @@ def test_the_line_through_two_measurements():
     assert estimate._stage_cells(config) == [5, 11, 17] and estimate._stage_cells(SearchConfig()) == [8]
 
 
+def test_kernels_that_were_switched_off_are_noted(monkeypatch):
+    monkeypatch.setattr("tensorflow.config.list_physical_devices", lambda kind: [])
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "1")
+    assert health.devices().status == health.OK
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
+    found = health.devices()
+    assert found.status == health.NOTE and "TF_ENABLE_ONEDNN_OPTS=0" in found.said
+
+
 def test_the_estimate_in_closed_form(monkeypatch):
     """A step takes 2 s and 0.1 s for each image, memory 100 bytes and 5 for each image and cell."""
     memory = iter([100.0])

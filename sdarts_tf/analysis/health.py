@@ -123,6 +123,8 @@ def devices() -> Finding:
         return Finding(
             "devices", NOTE, "this TensorFlow is built for GPUs and finds none; TF_CPP_MIN_LOG_LEVEL=0 shows why"
         )
+    if not gpus and os.environ.get("TF_ENABLE_ONEDNN_OPTS") == "0":
+        return Finding("devices", NOTE, "CPU, slow without oneDNN, which TF_ENABLE_ONEDNN_OPTS=0 switches off")
     said = f"{len(gpus)} x {cost.describe_device()}" if gpus else f"CPU, {cost.usable_cores()} cores"
     return Finding("devices", OK, said)
 
