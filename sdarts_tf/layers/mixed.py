@@ -122,7 +122,7 @@ class MixedOperation(Layer):
         """The rest of `call`: weighs what `prepare` or `outputs` returned."""
         if isinstance(prepared, Outputs):
             rows = zip(self._places_of_rows(), prepared.maps, strict=True)
-            return [((row,), _weighted(tf.gather_nd(mixture, [at]), maps)[0]) for (row, at), maps in rows]
+            return [((row,), weighted_sums(tf.gather_nd(mixture, [at]), maps)[0]) for (row, at), maps in rows]
         outputs, shared = [], []
         ready = zip(self.operations, self.places, self._scales(mixture), prepared, strict=True)
         for operation, places, scale, output in ready:
@@ -157,10 +157,10 @@ class MixedOperation(Layer):
         present = [[row in columns for _, columns in shared] for row in rows]
         places = [[(row, columns.get(row, 0)) for _, columns in shared] for row in rows]
         shares = tf.gather_nd(mixture, places) * tf.constant(present, mixture.dtype)
-        return zip(rows, _weighted(shares, tf.stack([output for output, _ in shared])), strict=True)
+        return zip(rows, weighted_sums(shares, tf.stack([output for output, _ in shared])), strict=True)
 
 
-def _weighted(shares, maps):
+def weighted_sums(shares, maps):
     """For each row of `shares` `[rows, K]` the weighted sum of `maps` `[K, N, H, W, C]`, as a list."""
     # In the type of the shares, which half precision would rob of most digits.
     flat = _product(shares, tf.cast(tf.reshape(maps, [maps.shape[0], -1]), shares.dtype))

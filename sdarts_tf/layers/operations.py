@@ -287,7 +287,6 @@ class NormalConvolution(Operation):
 # Those that a mixed operation may let fold: exactly these, for a plugin's subclass may do more with what they return.
 FOLDING = (ReducingSkip, SeparableConvolution, DilatedConvolution)
 
-
 # Those of this package, which multiply by their scale and do no more with it.
 OWN = frozenset(Operation.__subclasses__())
 

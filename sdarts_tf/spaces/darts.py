@@ -11,7 +11,7 @@ from sdarts_tf.errors import InputError
 from sdarts_tf.genotypes.genotype import Genotype
 from sdarts_tf.layers.base import Layer
 from sdarts_tf.layers.blocks import Classifier, Stem
-from sdarts_tf.layers.mixed import Arrivals, DropEdges, MixedOperation
+from sdarts_tf.layers.mixed import Arrivals, DropEdges, MixedOperation, weighted_sums
 from sdarts_tf.layers.operations import DroppedIdentity, Noise
 from sdarts_tf.layers.views import Views
 from sdarts_tf.spaces import discretize, tables
@@ -141,9 +141,7 @@ def _weighed(bypass, rows, edge_weights):
     if edge_weights is None:
         return [(row, bypass) for row in rows]
     weights = tf.gather(edge_weights, rows)
-    flat = tf.matmul(weights[:, tf.newaxis], tf.cast(tf.reshape(bypass, [1, -1]), weights.dtype))
-    maps = tf.cast(tf.reshape(flat, [len(rows), -1, *bypass.shape[1:]]), bypass.dtype)
-    return zip(rows, tf.unstack(maps), strict=True)
+    return zip(rows, weighted_sums(weights[:, tf.newaxis], bypass[tf.newaxis]), strict=True)
 
 
 def shuffle_channels(x, groups):
