@@ -128,18 +128,19 @@ def _filter_gradient(x, dy, shape, dilation):
     oneDNN's kernel is ten times slower for five columns than for three. So with k = 5 three columns are asked for
     twice: next to each other, and on every second column of the map, which brings the outer two.
     """
+    rows, columns, channels, _ = shape
+    height, width = x.shape[1:3]
+    fill = [[0, max(dilation * rows - height, -height % dilation)], [0, -width % (2 * dilation)]]
     if dilation > 1:
         # A convolution with dilation is an ordinary one on the interleaved maps.
-        fill = [[0, -size % dilation] for size in x.shape[1:3]]
         x, dy = (tf.space_to_batch(map, [dilation, dilation], fill) for map in (x, dy))
-    rows, columns, channels, _ = shape
+    elif fill != [[0, 0], [0, 0]]:
+        x, dy = (tf.pad(map, [[0, 0], *fill, [0, 0]]) for map in (x, dy))
     if columns != 5:
         return tf.nn.depthwise_conv2d_backprop_filter(x, shape, dy, _NO_STRIDE, "SAME")
     _, height, width, _ = x.shape
-    if width % 2:
-        x, dy = (tf.pad(map, [[0, 0], [0, 0], [0, 1], [0, 0]]) for map in (x, dy))
     inner = tf.nn.depthwise_conv2d_backprop_filter(x, [rows, 3, channels, 1], dy, _NO_STRIDE, "SAME")
-    x, dy = (tf.reshape(map, [-1, height, (width + 1) // 2, 2 * channels]) for map in (x, dy))
+    x, dy = (tf.reshape(map, [-1, height, width // 2, 2 * channels]) for map in (x, dy))
     outer = tf.nn.depthwise_conv2d_backprop_filter(x, [rows, 3, 2 * channels, 1], dy, _NO_STRIDE, "SAME")
     first, _, last = tf.split(tf.reduce_sum(tf.reshape(outer, [rows, 3, 2, channels, 1]), axis=2), 3, axis=1)
     return tf.concat([first, inner, last], axis=1)
