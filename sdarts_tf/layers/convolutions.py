@@ -10,6 +10,8 @@ import math
 import keras
 import tensorflow as tf
 
+from sdarts_tf.layers import filter_gradients
+from sdarts_tf.layers.constants import shared
 from sdarts_tf.layers.scope import Scope
 
 _NO_STRIDE = [1, 1, 1, 1]
@@ -44,12 +46,12 @@ def repeat_for_edges(x, edges):
     """`[N, H, W, C]` -> `[N, H, W, edges * C]`: the same map for every edge."""
     if edges == 1:
         return x
-    shape = [-1, *x.shape[1:3], edges, x.shape[3]]
+    shape = shared((-1, *x.shape[1:3], edges, x.shape[3]))
 
     @tf.custom_gradient
     def repeat(x):
         # The built-in gradient of a tile gives the same sum, with a dozen more nodes in the graph.
-        return tf.tile(x, [1, 1, 1, edges]), lambda dy: tf.reduce_sum(tf.reshape(dy, shape), axis=3)
+        return tf.tile(x, shared((1, 1, 1, edges))), lambda dy: tf.reduce_sum(tf.reshape(dy, shape), axis=shared(3))
 
     return repeat(x)
 
@@ -93,7 +95,7 @@ def depthwise(x, kernel, *, dilation=1):
     @tf.custom_gradient
     def convolve(x, kernel):
         def gradient(dy):
-            return _input_gradient(dy, kernel, dilation), _filter_gradient(x, dy, kernel.shape, dilation)
+            return _input_gradient(dy, kernel, dilation), filter_gradients.depthwise(x, dy, kernel.shape, dilation)
 
         return _depthwise(x, kernel, dilation), gradient
 
@@ -103,7 +105,21 @@ def depthwise(x, kernel, *, dilation=1):
 def depthwise_reducing(padded, kernel):
     """Depthwise convolution of stride 2 on a map that `pad(x, k // 2)` has padded: halves height and width."""
     kernel = tf.cast(kernel, padded.dtype)
-    return tf.raw_ops.DepthwiseConv2dNative(input=padded, filter=kernel, strides=[1, 2, 2, 1], padding="VALID")
+    options = {"strides": [1, 2, 2, 1], "padding": "VALID"}
+    if _fixed.active or kernel.shape[1] != 5:
+        return tf.raw_ops.DepthwiseConv2dNative(input=padded, filter=kernel, **options)
+
+    @tf.custom_gradient
+    def convolve(padded, kernel):
+        def gradient(dy):
+            by_map = tf.raw_ops.DepthwiseConv2dNativeBackpropInput(
+                input_sizes=tf.shape(padded), filter=kernel, out_backprop=dy, **options
+            )
+            return by_map, filter_gradients.depthwise_reducing(padded, dy, kernel.shape)
+
+        return tf.raw_ops.DepthwiseConv2dNative(input=padded, filter=kernel, **options), gradient
+
+    return convolve(padded, kernel)
 
 
 def _depthwise(x, kernel, dilation=1):
@@ -118,32 +134,8 @@ def _input_gradient(dy, kernel, dilation):
     """The gradient of `depthwise` by its map."""
     if dilation > 1:
         # As a forward pass: oneDNN's kernel for this gradient ignores the dilation, without an error.
-        return depthwise(dy, tf.reverse(kernel, [0, 1]), dilation=dilation)
+        return depthwise(dy, tf.reverse(kernel, shared((0, 1))), dilation=dilation)
     return tf.nn.depthwise_conv2d_backprop_input(tf.shape(dy), kernel, dy, _NO_STRIDE, "SAME")
-
-
-def _filter_gradient(x, dy, shape, dilation):
-    """The gradient of `depthwise` by a kernel of `shape` `[k, k, channels, 1]`.
-
-    oneDNN's kernel is ten times slower for five columns than for three. So with k = 5 three columns are asked for
-    twice: next to each other, and on every second column of the map, which brings the outer two.
-    """
-    rows, columns, channels, _ = shape
-    height, width = x.shape[1:3]
-    fill = [[0, max(dilation * rows - height, -height % dilation)], [0, -width % (2 * dilation)]]
-    if dilation > 1:
-        # A convolution with dilation is an ordinary one on the interleaved maps.
-        x, dy = (tf.space_to_batch(map, [dilation, dilation], fill) for map in (x, dy))
-    elif fill != [[0, 0], [0, 0]]:
-        x, dy = (tf.pad(map, [[0, 0], *fill, [0, 0]]) for map in (x, dy))
-    if columns != 5:
-        return tf.nn.depthwise_conv2d_backprop_filter(x, shape, dy, _NO_STRIDE, "SAME")
-    _, height, width, _ = x.shape
-    inner = tf.nn.depthwise_conv2d_backprop_filter(x, [rows, 3, channels, 1], dy, _NO_STRIDE, "SAME")
-    x, dy = (tf.reshape(map, [-1, height, width // 2, 2 * channels]) for map in (x, dy))
-    outer = tf.nn.depthwise_conv2d_backprop_filter(x, [rows, 3, 2 * channels, 1], dy, _NO_STRIDE, "SAME")
-    first, _, last = tf.split(tf.reduce_sum(tf.reshape(outer, [rows, 3, 2, channels, 1]), axis=2), 3, axis=1)
-    return tf.concat([first, inner, last], axis=1)
 
 
 @functools.cache
@@ -172,9 +164,22 @@ def pointwise(x, kernel):
     edges = x.shape[-1] // kernel.shape[2]
     kernel = tf.cast(kernel, x.dtype)
     if edges == 1 or _has_grouped_gradients(x.dtype):
-        return tf.nn.conv2d(x, kernel, 1, "VALID")
+        if _fixed.active or edges > filter_gradients.MOST_EDGES_OF_A_PRODUCT:
+            return tf.nn.conv2d(x, kernel, 1, "VALID")
+        return _pointwise(x, kernel)
     pairs = zip(tf.split(x, edges, axis=-1), tf.split(kernel, edges, axis=-1), strict=True)
     return tf.concat([tf.nn.conv2d(part, own, 1, "VALID") for part, own in pairs], axis=-1)
+
+
+@tf.custom_gradient
+def _pointwise(x, kernel):
+    def gradient(dy):
+        by_map = tf.raw_ops.Conv2DBackpropInput(
+            input_sizes=tf.shape(x), filter=kernel, out_backprop=dy, strides=_NO_STRIDE, padding="VALID"
+        )
+        return by_map, filter_gradients.pointwise(x, dy, kernel.shape)
+
+    return tf.nn.conv2d(x, kernel, 1, "VALID"), gradient
 
 
 @functools.cache

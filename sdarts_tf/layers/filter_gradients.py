@@ -1,0 +1,86 @@
+"""Gradients of convolutions by their kernels, by those CPU kernels that are fast.
+
+oneDNN's depthwise kernel is three to ten times slower for five columns than for three, and for maps with fewer rows
+than the kernel. Its grouped 1x1 kernel takes up to twice as long as one product of matrices. The figures are in
+docs/performance.md.
+"""
+
+import tensorflow as tf
+
+from sdarts_tf.layers.constants import shared
+
+# A product of more edges throws away more than it gains.
+MOST_EDGES_OF_A_PRODUCT = 2
+
+
+def depthwise(x, dy, shape, dilation):
+    """The gradient by the kernel of a depthwise convolution that keeps the size.
+
+    Five columns are asked for as three columns twice: next to each other, and on every second column of the map, which
+    brings the outer two.
+
+    Args:
+        x, dy: the map and the gradient of the result, `[N, H, W, channels]`.
+        shape: `[k, k, channels, 1]`.
+        dilation: 1 or 2.
+    """
+    rows, columns, channels, _ = shape
+    height, width = x.shape[1:3]
+    fill = (0, max(dilation * rows - height, -height % dilation)), (0, -width % (2 * dilation))
+    if dilation > 1:
+        # A convolution with dilation is an ordinary one on the interleaved maps.
+        block = shared((dilation, dilation))
+        x, dy = (tf.space_to_batch(map, block, shared(fill)) for map in (x, dy))
+    elif fill != ((0, 0), (0, 0)):
+        x, dy = (tf.pad(map, shared(((0, 0), *fill, (0, 0)))) for map in (x, dy))
+    inner = _of_three_columns(x, dy, (rows, 3, channels, 1))
+    if columns == 3:
+        return inner
+    _, height, width, _ = x.shape
+    x, dy = (tf.reshape(map, shared((-1, height, width // 2, 2 * channels))) for map in (x, dy))
+    outer = tf.reshape(_of_three_columns(x, dy, (rows, 3, 2 * channels, 1)), shared((rows, 3, 2, channels, 1)))
+    first, _, last = tf.split(tf.reduce_sum(outer, shared(2)), 3, shared(1))
+    return tf.concat([first, inner, last], shared(1))
+
+
+def _of_three_columns(x, dy, shape, stride=1, padding="SAME"):
+    return tf.raw_ops.DepthwiseConv2dNativeBackpropFilter(
+        input=x, filter_sizes=shared(shape), out_backprop=dy, strides=[1, stride, stride, 1], padding=padding
+    )
+
+
+def depthwise_reducing(padded, dy, shape):
+    """The gradient by the kernel, of five columns, of `convolutions.depthwise_reducing`: the left three and the right.
+
+    Args:
+        padded: the padded map, `[N, H, W, channels]`.
+        dy: the gradient of the result.
+        shape: `[5, 5, channels, 1]`.
+    """
+    rows, _, channels, _ = shape
+    width = padded.shape[2] - 2
+    left, right = (
+        _of_three_columns(padded[:, :, first : first + width], dy, (rows, 3, channels, 1), 2, "VALID")
+        for first in (0, 2)
+    )
+    return tf.concat([left, right[:, 1:]], shared(1))
+
+
+def pointwise(x, dy, shape):
+    """The gradient by the kernel of a 1x1 convolution of each edge by its own kernel.
+
+    One product of all channels: its blocks on the diagonal belong to one edge each, the others are thrown away.
+
+    Args:
+        x: the map, `[N, H, W, edges * in_channels]`.
+        dy: the gradient of the result, `[N, H, W, edges * out_channels]`.
+        shape: `[1, 1, in_channels, edges * out_channels]`.
+    """
+    edges = x.shape[-1] // shape[2]
+    x, dy = (tf.reshape(map, shared((-1, map.shape[-1]))) for map in (x, dy))
+    products = tf.matmul(x, dy, transpose_a=True)
+    if edges > 1:
+        blocks = tf.reshape(products, shared((edges, shape[2], edges, shape[3] // edges)))
+        own = shared(tuple(((tuple((row == column,) for column in range(edges))),) for row in range(edges)), tf.bool)
+        products = tf.reduce_sum(tf.where(own, blocks, shared(0.0, blocks.dtype)), shared(0))
+    return tf.reshape(products, shared(tuple(shape)))
