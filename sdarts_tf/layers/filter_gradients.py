@@ -33,19 +33,19 @@ def depthwise(x, dy, shape, dilation):
         x, dy = (tf.space_to_batch(map, block, shared(fill)) for map in (x, dy))
     elif fill != ((0, 0), (0, 0)):
         x, dy = (tf.pad(map, shared(((0, 0), *fill, (0, 0)))) for map in (x, dy))
-    inner = _of_three_columns(x, dy, (rows, 3, channels, 1))
-    if columns == 3:
-        return inner
+    if columns != 5:
+        return _by_kernel(x, dy, shape)
+    inner = _by_kernel(x, dy, (rows, 3, channels, 1))
     _, height, width, _ = x.shape
     x, dy = (tf.reshape(map, shared((-1, height, width // 2, 2 * channels))) for map in (x, dy))
-    outer = tf.reshape(_of_three_columns(x, dy, (rows, 3, 2 * channels, 1)), shared((rows, 3, 2, channels, 1)))
+    outer = tf.reshape(_by_kernel(x, dy, (rows, 3, 2 * channels, 1)), shared((rows, 3, 2, channels, 1)))
     first, _, last = tf.split(tf.reduce_sum(outer, shared(2)), 3, shared(1))
     return tf.concat([first, inner, last], shared(1))
 
 
-def _of_three_columns(x, dy, shape, stride=1, padding="SAME"):
+def _by_kernel(x, dy, shape, stride=1, padding="SAME"):
     return tf.raw_ops.DepthwiseConv2dNativeBackpropFilter(
-        input=x, filter_sizes=shared(shape), out_backprop=dy, strides=[1, stride, stride, 1], padding=padding
+        input=x, filter_sizes=shared(tuple(shape)), out_backprop=dy, strides=[1, stride, stride, 1], padding=padding
     )
 
 
@@ -60,8 +60,7 @@ def depthwise_reducing(padded, dy, shape):
     rows, _, channels, _ = shape
     width = padded.shape[2] - 2
     left, right = (
-        _of_three_columns(padded[:, :, first : first + width], dy, (rows, 3, channels, 1), 2, "VALID")
-        for first in (0, 2)
+        _by_kernel(padded[:, :, first : first + width], dy, (rows, 3, channels, 1), 2, "VALID") for first in (0, 2)
     )
     return tf.concat([left, right[:, 1:]], shared(1))
 

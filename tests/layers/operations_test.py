@@ -9,6 +9,7 @@ import tensorflow as tf
 from sdarts_tf.errors import InputError
 from sdarts_tf.layers import convolutions, operations
 from sdarts_tf.layers.blocks import DropPath, FactorizedReduce
+from sdarts_tf.layers.constants import shared
 from sdarts_tf.layers.mixed import Arrivals, MixedOperation
 from sdarts_tf.layers.normalization import BatchNormalization
 from sdarts_tf.layers.views import Views
@@ -51,7 +52,7 @@ def test_dilated_convolution_before_its_normalization(size, stride, kernel_size)
 
 @pytest.mark.parametrize(("stride", "dilation"), [(1, 1), (2, 1), (1, 2)])
 @pytest.mark.parametrize("kernel_size", [3, 5, 7])
-@pytest.mark.parametrize("size", [(9, 8), (8, 7)])
+@pytest.mark.parametrize("size", [(9, 8), (8, 7), (3, 4)])
 def test_depthwise_and_its_gradients(size, stride, dilation, kernel_size):
     x, kernel = _images(*size), tf.random.stateless_normal([kernel_size, kernel_size, 4, 1], (1, 2))
     padding = dilation * (kernel_size // 2)
@@ -74,24 +75,63 @@ def test_depthwise_and_its_gradients(size, stride, dilation, kernel_size):
         np.testing.assert_allclose(slope, (high - low) / 2e-3, rtol=1e-2, atol=2e-2)
 
 
-@pytest.mark.parametrize(("kernel_size", "dilation"), [(5, 1), (3, 2), (5, 2)])
-def test_second_derivative_of_hand_written_gradients(kernel_size, dilation):
-    """They can be differentiated again: the product with a vector equals a finite difference."""
-    x, kernel = _images(6, 6, 2, 1), tf.random.stateless_normal([kernel_size, kernel_size, 2, 1], (1, 2))
-    direction = tf.random.stateless_normal(kernel.shape, (5, 6))
+def _reduced(x, kernel):
+    return convolutions.depthwise_reducing(convolutions.pad(x, kernel.shape[0] // 2), kernel)
 
-    def gradient(kernel):
+
+@pytest.mark.parametrize(
+    ("convolve", "shape"),
+    [
+        (convolutions.depthwise, (5, 5, 2, 1)),
+        (functools.partial(convolutions.depthwise, dilation=2), (3, 3, 2, 1)),
+        (functools.partial(convolutions.depthwise, dilation=2), (5, 5, 2, 1)),
+        (_reduced, (5, 5, 2, 1)),
+        (convolutions.pointwise, (1, 1, 2, 3)),
+        (convolutions.pointwise, (1, 1, 1, 6)),
+    ],
+)
+def test_second_derivative_of_hand_written_gradients(convolve, shape):
+    """They can be differentiated again: the product with a vector equals a finite difference, by map and by kernel."""
+    at = _images(6, 6, 2, 1), tf.random.stateless_normal(shape, (1, 2))
+    directions = [tf.random.stateless_normal(each.shape, (5, 6)) for each in at]
+
+    def gradients(*at):
         with tf.GradientTape() as tape:
-            tape.watch(kernel)
-            loss = tf.reduce_sum(tf.sin(convolutions.depthwise(x, kernel, dilation=dilation)))
-        return tape.gradient(loss, kernel)
+            tape.watch(at)
+            loss = tf.reduce_sum(tf.sin(convolve(*at)))
+        return tape.gradient(loss, at)
 
     with tf.GradientTape() as tape:
-        tape.watch(kernel)
-        along = tf.reduce_sum(gradient(kernel) * direction)
-    product = tape.gradient(along, kernel)
-    difference = (gradient(kernel + 1e-3 * direction) - gradient(kernel - 1e-3 * direction)) / 2e-3
-    np.testing.assert_allclose(product, difference, rtol=0.02, atol=0.05)
+        tape.watch(at)
+        pairs = zip(gradients(*at), directions, strict=True)
+        along = tf.add_n([tf.reduce_sum(gradient * direction) for gradient, direction in pairs])
+    products = tape.gradient(along, at)
+    high, low = (gradients(*(a + step * d for a, d in zip(at, directions, strict=True))) for step in (1e-3, -1e-3))
+    for product, above, below in zip(products, high, low, strict=True):
+        np.testing.assert_allclose(product, (above - below) / 2e-3, rtol=0.02, atol=0.05)
+
+
+@pytest.mark.parametrize("edges", [1, 2, 3])
+def test_gradients_of_grouped_convolution_are_those_of_each_edge(edges):
+    x, kernel = _images(channels=2 * edges), tf.random.stateless_normal([1, 1, 2, 3 * edges], (1, 2))
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch((x, kernel))
+        loss = tf.reduce_sum(tf.sin(convolutions.pointwise(x, kernel)))
+        maps, kernels = tf.split(x, edges, axis=-1), tf.split(kernel[0, 0], edges, axis=-1)
+        alone = [tf.tensordot(part, own, 1) for part, own in zip(maps, kernels, strict=True)]
+        expected = tf.reduce_sum(tf.sin(tf.concat(alone, axis=-1)))
+    pairs = zip(tape.gradient(loss, (x, kernel)), tape.gradient(expected, (x, kernel)), strict=True)
+    for found, plain in pairs:
+        np.testing.assert_allclose(found, plain, rtol=1e-5, atol=1e-5)
+
+
+def test_a_shared_constant_is_one_node_of_each_graph():
+    def twice(x):
+        return tf.reshape(tf.reshape(x, shared((2, 3))), shared((2, 3)))
+
+    for _ in range(2):
+        graph = tf.function(twice).get_concrete_function(tf.TensorSpec([6])).graph
+        assert [node.type for node in graph.get_operations()].count("Const") == 1
 
 
 @pytest.mark.parametrize("training", [False, True])
