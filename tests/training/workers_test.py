@@ -80,7 +80,8 @@ def test_a_search_goes_on_after_a_worker_was_killed(tmp_path):
     )
     texts, statuses = finish(start("search", run_dir, *SEARCH, "--resume"))
     assert statuses == [0, 0], texts
-    assert [line.split()[1] for line in texts[0][1].splitlines()] == ["1/2", "2/2"] and texts[1][1] == ""
+    finished = [line for line in texts[0][1].splitlines() if "  step " not in line]  # a slow machine shows steps too
+    assert [line.split()[1] for line in finished] == ["1/2", "2/2"] and texts[1][1] == ""
     assert len(list((run_dir / "events").iterdir())) == 2  # one file for each start of the chief
 
     # The same variables as several machines have.
