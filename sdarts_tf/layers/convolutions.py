@@ -11,11 +11,11 @@ import keras
 import tensorflow as tf
 
 from sdarts_tf.layers import filter_gradients
-from sdarts_tf.layers.constants import shared
+from sdarts_tf.layers.constants import once
 from sdarts_tf.layers.scope import Scope
 
 _NO_STRIDE = [1, 1, 1, 1]
-_fixed = Scope()
+_fixed, _differentiated = Scope(), Scope()
 
 
 def fixed_kernels():
@@ -24,6 +24,15 @@ def fixed_kernels():
     Where that gradient has many nodes, the graph would hold them though nothing computes them.
     """
     return _fixed.entered()
+
+
+def differentiated_kernels():
+    """A scope for callers that differentiate by kernels: on a CPU more of these gradients are hand-written in it.
+
+    They are faster there, take more graph, and TensorFlow keeps a graph that has any for as long as the process lives.
+    """
+    others = any(tf.config.list_physical_devices(kind) for kind in ("GPU", "TPU"))
+    return _differentiated.entered(not others)
 
 
 def fan_in_limit(fan_in):
@@ -46,12 +55,12 @@ def repeat_for_edges(x, edges):
     """`[N, H, W, C]` -> `[N, H, W, edges * C]`: the same map for every edge."""
     if edges == 1:
         return x
-    shape = shared((-1, *x.shape[1:3], edges, x.shape[3]))
+    shape = -1, *x.shape[1:3], edges, x.shape[3]
 
     @tf.custom_gradient
     def repeat(x):
         # The built-in gradient of a tile gives the same sum, with a dozen more nodes in the graph.
-        return tf.tile(x, shared((1, 1, 1, edges))), lambda dy: tf.reduce_sum(tf.reshape(dy, shape), axis=shared(3))
+        return tf.tile(x, once((1, 1, 1, edges))), lambda dy: tf.reduce_sum(tf.reshape(dy, once(shape)), once(3))
 
     return repeat(x)
 
@@ -106,7 +115,7 @@ def depthwise_reducing(padded, kernel):
     """Depthwise convolution of stride 2 on a map that `pad(x, k // 2)` has padded: halves height and width."""
     kernel = tf.cast(kernel, padded.dtype)
     options = {"strides": [1, 2, 2, 1], "padding": "VALID"}
-    if _fixed.active or kernel.shape[1] != 5:
+    if not _differentiated.active or kernel.shape[1] != 5:
         return tf.raw_ops.DepthwiseConv2dNative(input=padded, filter=kernel, **options)
 
     @tf.custom_gradient
@@ -134,7 +143,7 @@ def _input_gradient(dy, kernel, dilation):
     """The gradient of `depthwise` by its map."""
     if dilation > 1:
         # As a forward pass: oneDNN's kernel for this gradient ignores the dilation, without an error.
-        return depthwise(dy, tf.reverse(kernel, shared((0, 1))), dilation=dilation)
+        return depthwise(dy, tf.reverse(kernel, once((0, 1))), dilation=dilation)
     return tf.nn.depthwise_conv2d_backprop_input(tf.shape(dy), kernel, dy, _NO_STRIDE, "SAME")
 
 
@@ -164,9 +173,8 @@ def pointwise(x, kernel):
     edges = x.shape[-1] // kernel.shape[2]
     kernel = tf.cast(kernel, x.dtype)
     if edges == 1 or _has_grouped_gradients(x.dtype):
-        if _fixed.active or edges > filter_gradients.MOST_EDGES_OF_A_PRODUCT:
-            return tf.nn.conv2d(x, kernel, 1, "VALID")
-        return _pointwise(x, kernel)
+        by_product = _differentiated.active and edges <= filter_gradients.MOST_EDGES_OF_A_PRODUCT
+        return _pointwise(x, kernel) if by_product else tf.nn.conv2d(x, kernel, 1, "VALID")
     pairs = zip(tf.split(x, edges, axis=-1), tf.split(kernel, edges, axis=-1), strict=True)
     return tf.concat([tf.nn.conv2d(part, own, 1, "VALID") for part, own in pairs], axis=-1)
 

@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from sdarts_tf.layers.base import Layer
-from sdarts_tf.layers.constants import shared
+from sdarts_tf.layers.constants import once
 
 
 class BatchNormalization(Layer):
@@ -46,8 +46,8 @@ class BatchNormalization(Layer):
     def call(self, x, scale=None, training=False):
         """Normalizes `x`; `scale` `[channels]`, if given, takes the place of the learned scale."""
         if scale is None:
-            scale = self.gamma.value if self.affine else shared((1.0,) * self.channels, self.variable_dtype)
-        offset = self.beta.value if self.affine else shared((0.0,) * self.channels, self.variable_dtype)
+            scale = self.gamma.value if self.affine else once((1.0,) * self.channels, self.variable_dtype)
+        offset = self.beta.value if self.affine else once((0.0,) * self.channels, self.variable_dtype)
         replica = tf.distribute.get_replica_context()
         if training and self.synchronized and replica is not None and replica.num_replicas_in_sync > 1:
             return self._normalize_together(x, scale, offset, replica)

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from sdarts_tf.layers.convolutions import fixed_kernels
+from sdarts_tf.layers.convolutions import differentiated_kernels, fixed_kernels
 from sdarts_tf.layers.folding import folded
 from sdarts_tf.layers.normalization import normalizations
 from sdarts_tf.training.accumulation import in_parts
@@ -171,7 +171,7 @@ class Objective:
 
         def on_part(part, images, labels):
             weights = [variable.value for variable in self.supernet.trainable_variables]
-            with tf.GradientTape(watch_accessed_variables=False) as tape:
+            with differentiated_kernels(), tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(weights)
                 loss, accuracy = part._loss_and_correct(images, labels, mixture)
             return loss, part._gradient(tape, loss, weights), accuracy

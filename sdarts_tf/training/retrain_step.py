@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from sdarts_tf.layers.convolutions import differentiated_kernels
 from sdarts_tf.training.accumulation import in_parts
 from sdarts_tf.training.frames import without_library_frames
 from sdarts_tf.training.objective import correct_share, cross_entropy
@@ -63,7 +64,7 @@ class RetrainStep:
             own = seed if number is None else tf.random.fold_in(seed, number)
             options = {"training": True, "drop_rate": drop_rate, "seed": own}
             weights = [variable.value for variable in self.network.trainable_variables]
-            with tf.GradientTape(watch_accessed_variables=False) as tape:
+            with differentiated_kernels(), tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(weights)
                 loss, accuracy = self._loss_and_accuracy(self.network(self.precision.cast(images), **options), labels)
             # A genotype may leave a node unread, and noise reads nothing: their weights only decay.

@@ -9,7 +9,7 @@ import tensorflow as tf
 from sdarts_tf.errors import InputError
 from sdarts_tf.layers import convolutions, operations
 from sdarts_tf.layers.blocks import DropPath, FactorizedReduce
-from sdarts_tf.layers.constants import shared
+from sdarts_tf.layers.constants import once
 from sdarts_tf.layers.mixed import Arrivals, MixedOperation
 from sdarts_tf.layers.normalization import BatchNormalization
 from sdarts_tf.layers.views import Views
@@ -58,10 +58,11 @@ def test_depthwise_and_its_gradients(size, stride, dilation, kernel_size):
     padding = dilation * (kernel_size // 2)
     with tf.GradientTape(persistent=True) as tape:
         tape.watch((x, kernel))
-        if stride == 1:
-            y = convolutions.depthwise(x, kernel, dilation=dilation)
-        else:
-            y = convolutions.depthwise_reducing(convolutions.pad(x, padding), kernel)
+        with convolutions.differentiated_kernels():
+            if stride == 1:
+                y = convolutions.depthwise(x, kernel, dilation=dilation)
+            else:
+                y = convolutions.depthwise_reducing(convolutions.pad(x, padding), kernel)
         loss = tf.reduce_sum(tf.sin(y))
     expected = _convolve(x, kernel, stride=stride, dilation=dilation, padding=padding)
     np.testing.assert_allclose(y, expected, atol=1e-4)
@@ -96,7 +97,7 @@ def test_second_derivative_of_hand_written_gradients(convolve, shape):
     directions = [tf.random.stateless_normal(each.shape, (5, 6)) for each in at]
 
     def gradients(*at):
-        with tf.GradientTape() as tape:
+        with convolutions.differentiated_kernels(), tf.GradientTape() as tape:
             tape.watch(at)
             loss = tf.reduce_sum(tf.sin(convolve(*at)))
         return tape.gradient(loss, at)
@@ -112,26 +113,90 @@ def test_second_derivative_of_hand_written_gradients(convolve, shape):
 
 
 @pytest.mark.parametrize("edges", [1, 2, 3])
-def test_gradients_of_grouped_convolution_are_those_of_each_edge(edges):
+@pytest.mark.parametrize("kind", ["float32", "float16", "bfloat16"])
+def test_gradients_of_grouped_convolution_are_those_of_each_edge(edges, kind):
+    digits = {"float32": 1e-5, "float16": 2e-2, "bfloat16": 2e-1}[kind]
     x, kernel = _images(channels=2 * edges), tf.random.stateless_normal([1, 1, 2, 3 * edges], (1, 2))
     with tf.GradientTape(persistent=True) as tape:
         tape.watch((x, kernel))
-        loss = tf.reduce_sum(tf.sin(convolutions.pointwise(x, kernel)))
+        with convolutions.differentiated_kernels():
+            loss = tf.reduce_sum(tf.sin(tf.cast(convolutions.pointwise(tf.cast(x, kind), kernel), tf.float32)))
         maps, kernels = tf.split(x, edges, axis=-1), tf.split(kernel[0, 0], edges, axis=-1)
         alone = [tf.tensordot(part, own, 1) for part, own in zip(maps, kernels, strict=True)]
         expected = tf.reduce_sum(tf.sin(tf.concat(alone, axis=-1)))
     pairs = zip(tape.gradient(loss, (x, kernel)), tape.gradient(expected, (x, kernel)), strict=True)
     for found, plain in pairs:
-        np.testing.assert_allclose(found, plain, rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(found, plain, rtol=digits, atol=digits)
 
 
-def test_a_shared_constant_is_one_node_of_each_graph():
+@pytest.mark.parametrize("size", [(1, 2), (2, 2), (3, 4), (4, 4), (7, 6)])
+@pytest.mark.parametrize(("kernel_size", "dilation"), [(5, 1), (3, 2), (5, 2), (7, 2)])
+def test_filter_gradients_are_tensorflows(size, kernel_size, dilation):
+    """Also where the kernel is larger than the map."""
+    x, kernel = _images(*size), tf.random.stateless_normal([kernel_size, kernel_size, 4, 1], (1, 2))
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(kernel)
+        loss = tf.reduce_sum(tf.sin(convolutions.depthwise(x, kernel, dilation=dilation)))
+        plain = tf.nn.depthwise_conv2d(x, kernel, [1] * 4, "SAME", dilations=[dilation] * 2)
+        expected = tf.reduce_sum(tf.sin(plain))
+    np.testing.assert_allclose(tape.gradient(loss, kernel), tape.gradient(expected, kernel), rtol=1e-5, atol=1e-5)
+
+
+def test_hand_written_gradients_can_be_saved(tmp_path):
+    kernel = tf.Variable(tf.random.stateless_normal([1, 1, 2, 2], (1, 2)))
+    module = tf.Module()
+    module.kernel = kernel
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 2, 2, 2])])
+    def serve(x):
+        with convolutions.differentiated_kernels():
+            return convolutions.pointwise(x, kernel)
+
+    module.serve = serve
+    tf.saved_model.save(module, str(tmp_path), options=tf.saved_model.SaveOptions(experimental_custom_gradients=True))
+    loaded = tf.saved_model.load(str(tmp_path))
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(loaded.serve(tf.ones([1, 2, 2, 2])))
+    np.testing.assert_allclose(tape.gradient(loss, loaded.kernel), tf.fill([1, 1, 2, 2], 4.0))
+
+
+def _constants(function, *args):
+    graph = tf.function(function).get_concrete_function(*args).graph
+    return [node for node in graph.get_operations() if node.type == "Const"]
+
+
+def test_a_constant_is_one_node_of_each_graph_and_waits_for_nothing():
     def twice(x):
-        return tf.reshape(tf.reshape(x, shared((2, 3))), shared((2, 3)))
+        with tf.control_dependencies([tf.identity(x)]):
+            shape = once((2, 3))
+        return tf.reshape(tf.reshape(x, shape), once((2, 3)))
 
     for _ in range(2):
-        graph = tf.function(twice).get_concrete_function(tf.TensorSpec([6])).graph
-        assert [node.type for node in graph.get_operations()].count("Const") == 1
+        (constant,) = _constants(twice, tf.TensorSpec([6]))
+        assert not constant.control_inputs
+    assert once((2, 3)).numpy().tolist() == [2, 3]  # no graph
+
+
+def test_replicas_have_their_own_constants():
+    """Whatever threads trace them: a second run of the strategy has new ones."""
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+
+    def twice():
+        runs = [strategy.run(lambda: tf.reshape(tf.random.uniform([6]), once((2, 3)))) for _ in range(4)]
+        return [strategy.experimental_local_results(run) for run in runs]
+
+    graph = tf.function(twice).get_concrete_function().graph
+    shaped = [node for node in graph.get_operations() if node.type == "Reshape"]
+    assert {node.device[-5:] for node in shaped} == {"CPU:0", "CPU:1"} and len(shaped) == 8
+    assert all(node.inputs[1].op.device == node.device for node in shaped)
+
+
+def test_a_branch_has_its_own_constants():
+    def either(x):
+        return tf.cond(x > 0, lambda: x + once(1.0, tf.float32), lambda: x - once(1.0, tf.float32))
+
+    found = tf.function(either)
+    assert [float(found(tf.constant(x))) for x in (2.0, -2.0)] == [3.0, -3.0]
 
 
 @pytest.mark.parametrize("training", [False, True])
