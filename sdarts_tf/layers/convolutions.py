@@ -4,6 +4,7 @@ A map that belongs to several edges is `[N, H, W, edges * C]`, edge-major: the c
 Kernels are cast to the type of the map.
 """
 
+import contextlib
 import functools
 import math
 
@@ -32,7 +33,7 @@ def differentiated_kernels():
     They are faster there, take more graph, and TensorFlow keeps a graph that has any for as long as the process lives.
     """
     others = any(tf.config.list_physical_devices(kind) for kind in ("GPU", "TPU"))
-    return _differentiated.entered(not others)
+    return contextlib.nullcontext() if others else _differentiated.entered()
 
 
 def fan_in_limit(fan_in):
@@ -115,20 +116,22 @@ def depthwise_reducing(padded, kernel):
     """Depthwise convolution of stride 2 on a map that `pad(x, k // 2)` has padded: halves height and width."""
     kernel = tf.cast(kernel, padded.dtype)
     options = {"strides": [1, 2, 2, 1], "padding": "VALID"}
-    if not _differentiated.active or kernel.shape[1] != 5:
+
+    def convolve(padded, kernel):
         return tf.raw_ops.DepthwiseConv2dNative(input=padded, filter=kernel, **options)
 
     @tf.custom_gradient
-    def convolve(padded, kernel):
+    def convolve_with_gradient(padded, kernel):
         def gradient(dy):
             by_map = tf.raw_ops.DepthwiseConv2dNativeBackpropInput(
                 input_sizes=tf.shape(padded), filter=kernel, out_backprop=dy, **options
             )
             return by_map, filter_gradients.depthwise_reducing(padded, dy, kernel.shape)
 
-        return tf.raw_ops.DepthwiseConv2dNative(input=padded, filter=kernel, **options), gradient
+        return convolve(padded, kernel), gradient
 
-    return convolve(padded, kernel)
+    hand_written = _differentiated.active and kernel.shape[1] == 5
+    return convolve_with_gradient(padded, kernel) if hand_written else convolve(padded, kernel)
 
 
 def _depthwise(x, kernel, dilation=1):

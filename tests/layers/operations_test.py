@@ -115,7 +115,7 @@ def test_second_derivative_of_hand_written_gradients(convolve, shape):
 @pytest.mark.parametrize("edges", [1, 2, 3])
 @pytest.mark.parametrize("kind", ["float32", "float16", "bfloat16"])
 def test_gradients_of_grouped_convolution_are_those_of_each_edge(edges, kind):
-    digits = {"float32": 1e-5, "float16": 2e-2, "bfloat16": 2e-1}[kind]
+    digits = {"float32": 1e-5, "float16": 2e-2, "bfloat16": 5e-2}[kind]
     x, kernel = _images(channels=2 * edges), tf.random.stateless_normal([1, 1, 2, 3 * edges], (1, 2))
     with tf.GradientTape(persistent=True) as tape:
         tape.watch((x, kernel))
