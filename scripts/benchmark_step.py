@@ -8,7 +8,8 @@ Hessian on one batch, each alone.
 
     python scripts/benchmark_step.py --space=s5 --method=adv --batch_size=16 --runs=5 --parts
 
-With --replicas=N each batch is divided among N logical CPU devices, which share the machine's cores.
+With --replicas=N each batch is divided among N logical CPU devices, which share the machine's cores. With --in_turns it
+takes a step for each line of its input: to be compared with others by `benchmark_turns.py`.
 """
 
 import argparse
@@ -17,15 +18,17 @@ import resource
 import statistics
 import time
 
+from benchmark_turns import take_turns
+
 from sdarts_tf import command_line
 
 
 def seconds_of(function, runs, warm_up=2, clock=time.perf_counter):
-    """Seconds of each run of `function(number)`, which returns a tensor, after the warm-up."""
+    """Seconds of each run of `function(number)`, after the warm-up."""
     seconds = []
     for number in range(warm_up + runs):
         began = clock()
-        function(number).numpy()
+        function(number)
         seconds.append(clock() - began)
     return seconds[warm_up:]
 
@@ -54,7 +57,7 @@ def parts(step, batch, runs, accumulate_steps):
         "alpha_hessian": lambda: _touched(curvature.measure(hessian, [(*batch, tf.constant([0, 0]))])),
     }
     return {
-        name: round(statistics.median(seconds_of(lambda _, function=function: function(), runs)), 4)
+        name: round(statistics.median(seconds_of(lambda _, function=function: function().numpy(), runs)), 4)
         for name, function in functions.items()
     }
 
@@ -66,52 +69,71 @@ def _touched(results):
     return tf.add_n([tf.reduce_sum(value) for value in tf.nest.flatten(results)])
 
 
-def measure(arguments):
-    """Builds a search step on random images, runs it, and returns the figures."""
-    import tensorflow as tf
+class Benchmark:
+    """A search step on random images, built and run once."""
 
-    from sdarts_tf.config import SearchConfig
-    from sdarts_tf.training import replicas, runtime
-    from sdarts_tf.training.search_step import build_step
+    def __init__(self, arguments):
+        import tensorflow as tf
 
-    names = ("space", "method", "batch_size", "channels", "cells", "pgd_steps", "jit_compile", "sync_batch_norm")
-    names += ("precision", "accumulate_steps", "recompute", "edges_at_once")
-    config = runtime.suited(SearchConfig(**{name: getattr(arguments, name) for name in names}))
-    settings = {name: getattr(config, name) for name in names}
-    began = time.perf_counter()
-    step = build_step(config, num_classes=10)
-    function = tf.function(step, jit_compile=arguments.jit_compile or None)
-    size = arguments.image_size
+        from sdarts_tf.config import SearchConfig
+        from sdarts_tf.training import runtime
+        from sdarts_tf.training.search_step import build_step
 
-    def batch(seed):
-        images = tf.random.stateless_normal([arguments.batch_size, size, size, 3], (seed, 0))
-        labels = tf.random.stateless_uniform([arguments.batch_size], (seed, 1), 0, 10, tf.int32)
+        names = ("space", "method", "batch_size", "channels", "cells", "pgd_steps", "jit_compile", "sync_batch_norm")
+        names += ("precision", "accumulate_steps", "recompute", "edges_at_once")
+        shape = arguments.image_size, arguments.image_size, 3
+        config = runtime.suited(SearchConfig(**{name: getattr(arguments, name) for name in names}), shape)
+        self.arguments, self.settings = arguments, {name: getattr(config, name) for name in names}
+        began = time.perf_counter()
+        self.step = build_step(config, num_classes=10)
+        self.function = tf.function(self.step, jit_compile=arguments.jit_compile or None)
+        self.run(0)
+        self.seconds_to_first_step = time.perf_counter() - began
+
+    def batch(self, seed):
+        """Images and labels."""
+        import tensorflow as tf
+
+        from sdarts_tf.training import replicas
+
+        number, size = self.arguments.batch_size, self.arguments.image_size
+        images = tf.random.stateless_normal([number, size, size, 3], (seed, 0))
+        labels = tf.random.stateless_uniform([number], (seed, 1), 0, 10, tf.int32)
         return replicas.per_replica((images, labels))
 
-    def run(number):
-        schedules = tf.constant(0.025), tf.constant(0.3), tf.constant([0, number])
-        return function(batch(0), batch(1), *schedules)["loss"]
+    def inputs(self, number):
+        """What step `number` takes."""
+        import tensorflow as tf
 
-    run(0).numpy()
-    first = time.perf_counter() - began
-    seconds = seconds_of(run, arguments.runs)
-    work = seconds_of(run, arguments.runs, warm_up=0, clock=time.process_time)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    graph = function.get_concrete_function(
-        batch(0), batch(1), tf.constant(0.025), tf.constant(0.3), tf.constant([0, 0])
-    ).graph.as_graph_def()
-    figures = {
-        **settings,
-        "image_size": size,
-        "replicas": replicas.count(),
-        "seconds_to_first_step": round(first, 2),
-        "median_seconds": round(statistics.median(seconds), 4),
-        "min_seconds": round(min(seconds), 4),
-        "median_cpu_seconds": round(statistics.median(work), 4),
-        "peak_mb": peak,
-        "graph_nodes": len(graph.node) + sum(len(part.node_def) for part in graph.library.function),
-    }
-    return figures | (parts(step, batch(0), arguments.runs, arguments.accumulate_steps) if arguments.parts else {})
+        return self.batch(0), self.batch(1), tf.constant(0.025), tf.constant(0.3), tf.constant([0, number])
+
+    def run(self, number):
+        """Takes step `number` and waits for it."""
+        return self.function(*self.inputs(number))["loss"].numpy()
+
+    def figures(self):
+        """All that the line holds."""
+        from sdarts_tf.training import replicas
+
+        runs = self.arguments.runs
+        seconds = seconds_of(self.run, runs)
+        work = seconds_of(self.run, runs, warm_up=0, clock=time.process_time)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+        graph = self.function.get_concrete_function(*self.inputs(0)).graph.as_graph_def()
+        figures = {
+            **self.settings,
+            "image_size": self.arguments.image_size,
+            "replicas": replicas.count(),
+            "seconds_to_first_step": round(self.seconds_to_first_step, 2),
+            "median_seconds": round(statistics.median(seconds), 4),
+            "min_seconds": round(min(seconds), 4),
+            "median_cpu_seconds": round(statistics.median(work), 4),
+            "peak_mb": peak,
+            "graph_nodes": len(graph.node) + sum(len(part.node_def) for part in graph.library.function),
+        }
+        if self.arguments.parts:
+            figures |= parts(self.step, self.batch(0), runs, self.arguments.accumulate_steps)
+        return figures
 
 
 def _scope(replicas, plain_runtime):
@@ -147,14 +169,22 @@ def main():
     parser.add_argument("--recompute", action="store_true")
     parser.add_argument("--edges_at_once", type=int, help="default what suits this machine")
     parser.add_argument("--parts", action="store_true", help="time the parts of the step too")
+    parser.add_argument("--in_turns", action="store_true", help="take a step for each line of the input instead")
     parser.add_argument("--jit_compile", action="store_true")
     parser.add_argument("--plain_runtime", action="store_true", help="TensorFlow's own threads and graph optimizer")
     arguments = parser.parse_args()
     if arguments.parts and arguments.replicas > 1:
         parser.error("--parts times one device; leave --replicas away")
+    if arguments.parts and arguments.in_turns:
+        parser.error("--in_turns takes whole steps; leave --parts away")
     command_line.import_tensorflow()
     with _scope(arguments.replicas, arguments.plain_runtime):
-        print(json.dumps(measure(arguments)))
+        benchmark = Benchmark(arguments)
+        if arguments.in_turns:
+            seconds_of(benchmark.run, 0)  # warms up
+            take_turns(benchmark.run, benchmark.seconds_to_first_step)
+        else:
+            print(json.dumps(benchmark.figures()))
 
 
 if __name__ == "__main__":

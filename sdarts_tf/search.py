@@ -68,7 +68,7 @@ def search(config: SearchConfig) -> SearchResult:
         directory.require_unused({plugins.FILE, _COSTS})
     config = config.completed()
     start = _text_task if config.family == "recurrent" else _image_task
-    make = start(config, directory)
+    make, image_shape = start(config, directory)
 
     command_line.import_tensorflow()
     from sdarts_tf.training import runtime, strategy
@@ -77,7 +77,7 @@ def search(config: SearchConfig) -> SearchResult:
     plugins.try_operations()
     runtime.make_reproducible(config.seed)
     if not config.resume:
-        config = runtime.suited(config)
+        config = runtime.suited(config, image_shape)
     with strategy.together(processes, config.run_dir), strategy.create(config.strategy).scope():
         loop = make(config)
         if not config.resume:
@@ -121,7 +121,7 @@ def _named(config):
 
 
 def _image_task(config, directory):
-    """Reads the images; what makes the loop once TensorFlow is there and the settings suit it."""
+    """Reads the images; what makes the loop once TensorFlow is there and the settings suit it, and their shape."""
     benchmark = None
     if config.benchmark:
         benchmark = benchmarks.load(config.benchmark, config.space, config.benchmark_dataset or config.dataset)
@@ -135,7 +135,7 @@ def _image_task(config, directory):
         cost_target = _target(completed, source, directory) if completed.target else None
         return search_stages.build(completed, source, examples, directory, benchmark, cost_target)
 
-    return make
+    return make, source.image_shape
 
 
 def _target(config, source, directory):
@@ -156,7 +156,7 @@ def _plugin(config, directory):
 
 
 def _text_task(config, directory):
-    """Reads the texts; what makes the loop once TensorFlow is there and the settings suit it."""
+    """Reads the texts; what makes the loop once TensorFlow is there and the settings suit it, and no shape."""
     corpus = text.read(config.dataset, config.data_dir, config.text_unit, config.max_examples)
 
     def make(completed):
@@ -165,7 +165,7 @@ def _text_task(config, directory):
 
         return SearchLoop(completed, TextTask(completed, corpus), directory)
 
-    return make
+    return make, None
 
 
 def main(config: SearchConfig) -> int | None:

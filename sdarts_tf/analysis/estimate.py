@@ -68,7 +68,7 @@ def of_search(config: SearchConfig, source: Source, count: int) -> Estimate:
     cells = min(min(stage_cells), _MOST_CELLS)
     small, large = _sizes(config.batch_size, config.accumulate_steps)
     began, before = time.perf_counter(), _memory()
-    measured = runtime.suited(dataclasses.replace(config, cells=cells))
+    measured = runtime.suited(dataclasses.replace(config, cells=cells), source.image_shape)
     step = build_step(measured, source.num_classes, image_channels=source.image_shape[2])
     run = _steps(step, source)
     seconds, peaks = {}, {}

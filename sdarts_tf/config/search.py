@@ -237,7 +237,7 @@ class SearchConfig:
     )
     edges_at_once: int | None = setting(
         None,
-        "most edges of a node that one kernel computes, 0 all; default 2 on a CPU without recompute; DARTS cells only",
+        "most edges of a node that one kernel computes, 0 all; default what suits machine and maps; DARTS cells only",
         unit="edges",
         minimum=0,
     )

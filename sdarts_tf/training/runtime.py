@@ -9,8 +9,9 @@ import tensorflow as tf
 
 from sdarts_tf import spaces
 from sdarts_tf.config import SearchConfig
+from sdarts_tf.methods import ingredients
 
-EDGES_AT_ONCE_ON_CPU = 2
+_CACHE_BYTES = 2**20  # a common size of a core's second cache
 
 
 def make_reproducible(seed: int) -> None:
@@ -40,11 +41,17 @@ def suit_supernets() -> None:
         tf.config.threading.set_inter_op_parallelism_threads(cores)
 
 
-def suited(config: SearchConfig) -> SearchConfig:
+def suited(config: SearchConfig, image_shape=(32, 32, 3)) -> SearchConfig:
     """The settings of a new search; where `edges_at_once` was left open, it is what suits this machine's devices.
 
     The number is kept with the run, because it decides which weights one variable holds; so all machines of a cluster
-    must take the same. It changes the result by rounding only. Where memory is short, fewer kernels are less graph.
+    must take the same. It changes the result by rounding only. Where memory is short, fewer kernels are less graph. On
+    a CPU it is 1 where the first cell's map of one edge exceeds the cache, because what joins and splits the maps of
+    several edges waits for memory then, and 2 where maps are small and a kernel's overhead counts.
+
+    Args:
+        config: the settings.
+        image_shape: height, width and channels of the images.
 
     Example:
         >>> suited(SearchConfig(recompute=True)).edges_at_once
@@ -53,8 +60,17 @@ def suited(config: SearchConfig) -> SearchConfig:
     if config.edges_at_once is not None or not spaces.get(config.space).divides_edges:
         return config
     few_kernels = config.recompute or config.jit_compile or config.strategy in ("tpu", "multi_worker")
-    few_kernels = few_kernels or tf.config.list_physical_devices("GPU")
-    return dataclasses.replace(config, edges_at_once=0 if few_kernels else EDGES_AT_ONCE_ON_CPU)
+    if few_kernels or tf.config.list_physical_devices("GPU"):
+        return dataclasses.replace(config, edges_at_once=0)
+    return dataclasses.replace(config, edges_at_once=1 if _map_bytes(config, image_shape) > _CACHE_BYTES else 2)
+
+
+def _map_bytes(config, image_shape):
+    """Bytes of one edge's map in the first cell, of as many images as are computed together."""
+    config = config.completed()
+    divisor = config.channel_divisor if "pc" in ingredients.split(config.method) else 1
+    height, width, _ = image_shape
+    return 4 * config.batch_size // config.accumulate_steps * height * width * config.channels // divisor
 
 
 def suit_texts() -> None:

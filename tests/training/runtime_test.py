@@ -24,7 +24,13 @@ print(tf.config.optimizer.get_experimental_options().get("disable_meta_optimizer
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [
-        ({}, 2),
+        ({}, 1),  # batch 64, 16 channels
+        ({"batch_size": 17}, 1),
+        ({"batch_size": 16}, 2),
+        ({"accumulate_steps": 4}, 2),
+        ({"method": "adv+pc"}, 2),
+        ({"method": "pc", "channel_divisor": 2}, 1),
+        ({"channels": 4}, 2),
         ({"edges_at_once": 3}, 3),
         ({"edges_at_once": 0}, 0),
         ({"recompute": True}, 0),
@@ -38,6 +44,12 @@ print(tf.config.optimizer.get_experimental_options().get("disable_meta_optimizer
 def test_edges_at_once_are_what_suits_the_devices(settings, expected, monkeypatch):
     monkeypatch.setattr("tensorflow.config.list_physical_devices", lambda kind: [])
     assert runtime.suited(SearchConfig(**settings)).edges_at_once == expected
+
+
+def test_small_images_have_small_maps(monkeypatch):
+    monkeypatch.setattr("tensorflow.config.list_physical_devices", lambda kind: [])
+    found = [runtime.suited(SearchConfig(), (side, side, 1)).edges_at_once for side in (8, 16, 17, 224)]
+    assert found == [2, 2, 1, 1]
 
 
 def test_on_a_gpu_all_edges_are_computed_at_once(monkeypatch):
