@@ -182,7 +182,7 @@ def main():
         benchmark = Benchmark(arguments)
         if arguments.in_turns:
             seconds_of(benchmark.run, 0)  # warms up
-            take_turns(benchmark.run, benchmark.seconds_to_first_step)
+            take_turns(benchmark.run, benchmark.seconds_to_first_step, **benchmark.settings)
         else:
             print(json.dumps(benchmark.figures()))
 

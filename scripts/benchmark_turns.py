@@ -1,10 +1,10 @@
 """Times the steps of several programs in turns: what disturbs the machine disturbs all of them alike.
 
 Each program is given as NAME=COMMAND. It is ready when it prints a JSON line, takes a step for each line that it reads,
-prints another, and a last one at the end of its input: `benchmark_step.py --in_turns` of this or another checkout, and
-`official_step.py`. All of them are started before the first turn and stay in memory. One JSON line for each: median and
-minimum seconds of a step, median seconds of all cores together, how many times as fast as the first program it is
-(median over the turns), seconds to the first step, and peak memory in MB.
+prints another, and a last one at the end of its input: `benchmark_step.py --in_turns`, of this or another checkout that
+knows the flag, and `official_step.py`. All of them are started before the first turn and stay in memory. One JSON line
+for each: median and minimum seconds of a step, median seconds of all cores together, how many times as fast as the
+first program it is (median over the turns), its settings, seconds to the first step, and peak memory in MB.
 
     python scripts/benchmark_turns.py --turns=7 \
         "official=torch/bin/python scripts/official_step.py SmoothDARTS --space=s5 --method=adv" \
@@ -13,6 +13,7 @@ minimum seconds of a step, median seconds of all cores together, how many times 
 """
 
 import argparse
+import contextlib
 import json
 import os
 import resource
@@ -23,9 +24,9 @@ import sys
 import time
 
 
-def take_turns(step, seconds_to_first_step: float) -> None:
+def take_turns(step, seconds_to_first_step: float, **settings) -> None:
     """The program's part: calls `step(number)` for each line of standard input, from 1 on, and prints what it took."""
-    print(json.dumps({"seconds_to_first_step": round(seconds_to_first_step, 2)}), flush=True)
+    print(json.dumps({**settings, "seconds_to_first_step": round(seconds_to_first_step, 2)}), flush=True)
     for number, _ in enumerate(sys.stdin, start=1):
         began, worked = time.perf_counter(), time.process_time()
         step(number)
@@ -34,42 +35,60 @@ def take_turns(step, seconds_to_first_step: float) -> None:
     print(json.dumps({"peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024}))
 
 
+class TurnError(Exception):
+    """A program takes no turns."""
+
+
 class Program:
     """A program that takes turns; starting it waits until it is ready.
 
     Raises:
-        SystemExit: the program has ended, or said something else than a JSON line.
+        TurnError: it cannot be started, has ended, or takes no turns.
     """
 
     def __init__(self, name, command):
-        self.name, self.turns = name, []
+        self.name, self.turns, self._process = name, [], None
         environment = {"TF_CPP_MIN_LOG_LEVEL": "3", **os.environ}
         options = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "env": environment}
         try:
             self._process = subprocess.Popen(shlex.split(command), **options)
-        except OSError as error:
-            sys.exit(f"{name} cannot be started: {error}.")
-        self.first = self._read()
+        except (OSError, ValueError) as error:  # no such program; a quotation that does not end
+            raise TurnError(f"{name} cannot be started: {error}.") from error
+        self.first = self._read("seconds_to_first_step")
 
-    def _read(self):
+    def _read(self, awaited):
+        """The figures of the next line, which hold the awaited one."""
         line = self._process.stdout.readline()
         try:
-            return json.loads(line)
+            figures = json.loads(line)
         except json.JSONDecodeError:
+            figures = None
+        if not isinstance(figures, dict) or awaited not in figures:
             self._process.kill()
-            sys.exit(f"{self.name} said {line!r} instead of a JSON line; run its command alone to see why.")
+            raise TurnError(
+                f"{self.name} said {line[:200]!r} instead of a line of JSON with {awaited}; a benchmark_step.py needs "
+                "--in_turns, or run its command alone to see why."
+            )
+        return figures
 
     def take_turn(self):
         """One step."""
-        print(file=self._process.stdin, flush=True)
-        self.turns.append(self._read())
+        with contextlib.suppress(BrokenPipeError):  # it has ended, as the missing answer says
+            print(file=self._process.stdin, flush=True)
+        self.turns.append(self._read("seconds"))
 
     def end(self):
         """Ends the program; returns its peak memory."""
-        self._process.stdin.close()
-        last = self._read()
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.close()
+        return self._read("peak_mb")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *unused):
+        self._process.kill()
         self._process.wait()
-        return last
 
     def seconds(self, kind="seconds"):
         """Seconds of each turn."""
@@ -77,9 +96,10 @@ class Program:
 
 
 def compare(programs, turns):
-    """Lets the programs take turns, there and back again so that none always follows the same; yields their figures."""
+    """Lets the programs take turns, each round begun by another; yields their figures."""
     for turn in range(turns):
-        for program in programs[:: -1 if turn % 2 else 1]:
+        first = turn % len(programs)
+        for program in programs[first:] + programs[:first]:
             program.take_turn()
     measure = programs[0].seconds()
     for program in programs:
@@ -108,8 +128,13 @@ def main():
     for name, _, command in named:
         if not name or not command.strip():
             parser.error(f"{name!r} is no program; write NAME=COMMAND")
-    for figures in compare([Program(name, command) for name, _, command in named], arguments.turns):
-        print(json.dumps(figures), flush=True)
+    with contextlib.ExitStack() as started:
+        try:
+            programs = [started.enter_context(Program(name, command)) for name, _, command in named]
+            for figures in compare(programs, arguments.turns):
+                print(json.dumps(figures), flush=True)
+        except TurnError as error:
+            sys.exit(str(error))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """The search step of the official PyTorch code on the CPU, for `benchmark_turns.py`.
 
-Needs a checkout of github.com/xiangning-chen/SmoothDARTS and a Python with torch, numpy, pandas and matplotlib; that
-Python needs nothing of this package. The step is the one of the official `train_search.py`: alpha by the first-order
-gradient, the perturbation, the weights; with random images, on as many threads as the machine has cores.
+Needs a checkout of github.com/xiangning-chen/SmoothDARTS and a Python with torch and numpy; that Python needs nothing
+of this package. The step is the one of the official `train_search.py`: alpha by the first-order
+gradient, the perturbation, the weights; with random images, on as many threads as there are cores for this process.
 
     torch/bin/python scripts/official_step.py SmoothDARTS --space=s5 --method=adv
 """
@@ -27,24 +27,23 @@ def import_official(checkout):
         sys.modules[name] = mock.MagicMock()
     for name in ("PIL", "PIL.Image"):
         sys.modules.setdefault(name, mock.MagicMock())
-    import torch
-
-    torch.Tensor.cuda = torch.nn.Module.cuda = lambda self, *args, **kwargs: self
     try:
+        import torch
+
+        torch.Tensor.cuda = torch.nn.Module.cuda = lambda self, *args, **kwargs: self
         from attacker import perturb
         from optimizers.darts.architect import Architect
         from sota.cnn.model_search import Network
         from sota.cnn.spaces import spaces_dict
-    except ModuleNotFoundError as error:
+    except ImportError as error:
         sys.exit(f"{checkout} is not a checkout of the official code, or a package is missing: {error}.")
     return torch, types.SimpleNamespace(architect=Architect, network=Network, perturb=perturb, spaces=spaces_dict)
 
 
-def build(arguments):
+def build(arguments, torch, official):
     """The step, a function of nothing."""
-    torch, official = import_official(arguments.checkout)
     torch.manual_seed(0)
-    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    torch.set_num_threads(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())
     loss = torch.nn.CrossEntropyLoss()
     network = official.network(arguments.channels, 10, arguments.cells, loss, official.spaces[arguments.space])
     rates = types.SimpleNamespace(momentum=0.9, weight_decay=3e-4, arch_learning_rate=3e-4, arch_weight_decay=1e-3)
@@ -86,8 +85,9 @@ def main():
     parser.add_argument("--channels", type=int, default=16)
     parser.add_argument("--cells", type=int, default=8)
     arguments = parser.parse_args()
+    imported = import_official(arguments.checkout)
     began = time.perf_counter()
-    step = build(arguments)
+    step = build(arguments, *imported)
     step()
     seconds = time.perf_counter() - began
     step()

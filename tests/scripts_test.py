@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import shlex
 import subprocess
 import sys
 
@@ -34,7 +35,7 @@ def sleeper(tmp_path):
     def make(name, seconds):
         path = tmp_path / f"{name}.py"
         path.write_text(SLEEPER.format(scripts=str(SCRIPTS), seconds=seconds))
-        return f"{name}={sys.executable} {path}"
+        return f"{name}={shlex.join([sys.executable, str(path)])}"
 
     return make
 
@@ -44,30 +45,34 @@ def test_a_step_and_its_parts_are_timed():
     assert figures["space"] == "s2" and figures["cells"] == 3
     timed = {"median_seconds", "evaluation_forward", "alpha_gradient", "attack_gradient", "weight_gradient"}
     assert all(0 < figures[name] < figures["seconds_to_first_step"] for name in timed)
-    assert figures["graph_nodes"] > 1000 and figures["peak_mb"] > 100
+    assert figures["graph_nodes"] > 1000 and figures["edges_at_once"] == 2
 
 
 def test_turns_compare_with_the_first_program(sleeper):
     slow, fast = lines(run(SCRIPTS / "benchmark_turns.py", "--turns=3", sleeper("slow", 0.4), sleeper("fast", 0.1)))
     assert (slow["name"], slow["times_as_fast"]) == ("slow", 1)
     assert 0.4 <= slow["min_seconds"] <= slow["median_seconds"]
-    # Wide bounds: the machine may be busy.
-    assert fast["times_as_fast"] > 1.5 and fast["median_seconds"] < slow["median_seconds"]
+    assert fast["times_as_fast"] > 1 and fast["median_seconds"] < slow["median_seconds"]
     assert fast["median_cpu_seconds"] < 0.1 <= fast["min_seconds"]
     assert fast["seconds_to_first_step"] == 1.5 and fast["turns"] == 3 and fast["peak_mb"] > 1
 
 
 def test_steps_take_turns(sleeper):
-    ours = f"ours={sys.executable} {SCRIPTS / 'benchmark_step.py'} {TINY} --in_turns"
-    _, ours = lines(run(SCRIPTS / "benchmark_turns.py", "--turns=2", sleeper("other", 0.0), ours))
-    assert ours["median_seconds"] > 0 and ours["seconds_to_first_step"] > 1 and ours["times_as_fast"] < 1
+    ours = shlex.join([sys.executable, str(SCRIPTS / "benchmark_step.py"), *TINY.split(), "--in_turns"])
+    _, ours = lines(run(SCRIPTS / "benchmark_turns.py", "--turns=2", sleeper("other", 0.0), f"ours={ours}"))
+    assert ours["space"] == "s2" and ours["turns"] == 2
+    assert 0 < ours["min_seconds"] <= ours["median_seconds"] < ours["seconds_to_first_step"]
 
 
 @pytest.mark.parametrize(
     ("program", "message"),
     [
-        ("silent=true", "silent said '' instead of a JSON line"),
+        ("silent=true", "silent said '' instead of a line of JSON with seconds_to_first_step"),
         ("talker=echo hello", "talker said 'hello\\n' instead"),
+        ("number=echo 5", "number said '5\\n' instead"),
+        ("other=echo '{}'", "benchmark_step.py needs --in_turns"),
+        ("""brief=echo '{"seconds_to_first_step": 1}'""", "brief said '' instead of a line of JSON with seconds"),
+        ("open=echo 'x", "open cannot be started: No closing quotation"),
         ("nobody=no/such/program", "nobody cannot be started"),
         ("nameless", "'nameless' is no program; write NAME=COMMAND"),
     ],

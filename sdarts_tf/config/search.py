@@ -237,7 +237,7 @@ class SearchConfig:
     )
     edges_at_once: int | None = setting(
         None,
-        "most edges of a node that one kernel computes, 0 all; default what suits machine and maps; DARTS cells only",
+        "most edges of a node that a kernel computes, 0 all; default on a CPU 1 or 2 by map size, else 0; DARTS only",
         unit="edges",
         minimum=0,
     )

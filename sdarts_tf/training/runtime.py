@@ -11,7 +11,7 @@ from sdarts_tf import spaces
 from sdarts_tf.config import SearchConfig
 from sdarts_tf.methods import ingredients
 
-_CACHE_BYTES = 2**20  # a common size of a core's second cache
+_LARGE_MAP_BYTES = 2**20  # measured: docs/performance.md
 
 
 def make_reproducible(seed: int) -> None:
@@ -41,20 +41,21 @@ def suit_supernets() -> None:
         tf.config.threading.set_inter_op_parallelism_threads(cores)
 
 
-def suited(config: SearchConfig, image_shape=(32, 32, 3)) -> SearchConfig:
+def suited(config: SearchConfig, image_shape: tuple[int, int, int] | None) -> SearchConfig:
     """The settings of a new search; where `edges_at_once` was left open, it is what suits this machine's devices.
 
     The number is kept with the run, because it decides which weights one variable holds; so all machines of a cluster
     must take the same. It changes the result by rounding only. Where memory is short, fewer kernels are less graph. On
-    a CPU it is 1 where the first cell's map of one edge exceeds the cache, because what joins and splits the maps of
-    several edges waits for memory then, and 2 where maps are small and a kernel's overhead counts.
+    a CPU it is 1 where the first cell's map of one edge is large, because repeating, joining and splitting the maps of
+    several edges takes time, and 2 where maps are small or of few channels and a kernel's own cost counts. That several
+    devices may share a batch is not considered.
 
     Args:
         config: the settings.
-        image_shape: height, width and channels of the images.
+        image_shape: height, width and channels of the images; None for texts.
 
     Example:
-        >>> suited(SearchConfig(recompute=True)).edges_at_once
+        >>> suited(SearchConfig(recompute=True), (32, 32, 3)).edges_at_once
         0
     """
     if config.edges_at_once is not None or not spaces.get(config.space).divides_edges:
@@ -62,15 +63,16 @@ def suited(config: SearchConfig, image_shape=(32, 32, 3)) -> SearchConfig:
     few_kernels = config.recompute or config.jit_compile or config.strategy in ("tpu", "multi_worker")
     if few_kernels or tf.config.list_physical_devices("GPU"):
         return dataclasses.replace(config, edges_at_once=0)
-    return dataclasses.replace(config, edges_at_once=1 if _map_bytes(config, image_shape) > _CACHE_BYTES else 2)
+    return dataclasses.replace(config, edges_at_once=1 if _has_large_maps(config.completed(), image_shape) else 2)
 
 
-def _map_bytes(config, image_shape):
-    """Bytes of one edge's map in the first cell, of as many images as are computed together."""
-    config = config.completed()
-    divisor = config.channel_divisor if "pc" in ingredients.split(config.method) else 1
+def _has_large_maps(config, image_shape):
+    """Whether the first cell's map of one edge is large, and not of so few channels that they do not fill a vector."""
+    channels = config.channels // (config.channel_divisor if "pc" in ingredients.split(config.method) else 1)
+    examples = config.batch_size // config.accumulate_steps
     height, width, _ = image_shape
-    return 4 * config.batch_size // config.accumulate_steps * height * width * config.channels // divisor
+    size = tf.as_dtype(config.precision).size
+    return channels >= 8 and examples * height * width * channels * size > _LARGE_MAP_BYTES
 
 
 def suit_texts() -> None:

@@ -156,8 +156,8 @@ def supernet(case):
     from sdarts_tf.interop import torch_state
 
     space = spaces.get(case["config/space"], official=True)
-    # As a search on a CPU is; the tests of the package's own have all edges at once.
-    options = {"edges_at_once": 2} if space.divides_edges else {}
+    # As a search at the official sizes is on a CPU; the tests of the package's own have all edges at once.
+    options = {"edges_at_once": 1} if space.divides_edges else {}
     model = space.build_supernet(case["config/classes"], case["config/channels"], case["config/cells"], **options)
     torch_state.assign(model, case.state)
     if "config/noise_seed" in case:

@@ -37,6 +37,7 @@ def _state(model):
 @pytest.mark.parametrize(
     ("edges_at_once", "settings"),
     [
+        (1, {"method": "adv"}),
         (2, {"method": "adv"}),
         pytest.param(1, {"method": "rs+pc", "channel_divisor": 2}, marks=pytest.mark.slow),
         pytest.param(3, {"method": "adv+second_order", "space": "s5"}, marks=pytest.mark.slow),

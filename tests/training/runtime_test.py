@@ -30,7 +30,9 @@ print(tf.config.optimizer.get_experimental_options().get("disable_meta_optimizer
         ({"accumulate_steps": 4}, 2),
         ({"method": "adv+pc"}, 2),
         ({"method": "pc", "channel_divisor": 2}, 1),
-        ({"channels": 4}, 2),
+        ({"channels": 4, "batch_size": 256}, 2),  # few channels
+        ({"batch_size": 32, "precision": "bfloat16"}, 2),
+        ({"batch_size": 33, "precision": "bfloat16"}, 1),
         ({"edges_at_once": 3}, 3),
         ({"edges_at_once": 0}, 0),
         ({"recompute": True}, 0),
@@ -43,7 +45,7 @@ print(tf.config.optimizer.get_experimental_options().get("disable_meta_optimizer
 )
 def test_edges_at_once_are_what_suits_the_devices(settings, expected, monkeypatch):
     monkeypatch.setattr("tensorflow.config.list_physical_devices", lambda kind: [])
-    assert runtime.suited(SearchConfig(**settings)).edges_at_once == expected
+    assert runtime.suited(SearchConfig(**settings), (32, 32, 3)).edges_at_once == expected
 
 
 def test_small_images_have_small_maps(monkeypatch):
@@ -54,7 +56,7 @@ def test_small_images_have_small_maps(monkeypatch):
 
 def test_on_a_gpu_all_edges_are_computed_at_once(monkeypatch):
     monkeypatch.setattr("tensorflow.config.list_physical_devices", lambda kind: [kind])
-    assert runtime.suited(SearchConfig()).edges_at_once == 0
+    assert runtime.suited(SearchConfig(), (32, 32, 3)).edges_at_once == 0
 
 
 def _threads(before="", **environment):
