@@ -1,8 +1,8 @@
 """The search step of the official PyTorch code on the CPU, for `benchmark_turns.py`.
 
 Needs a checkout of github.com/xiangning-chen/SmoothDARTS and a Python with torch and numpy; that Python needs nothing
-of this package. The step is the one of the official `train_search.py`: alpha by the first-order
-gradient, the perturbation, the weights; with random images, on as many threads as there are cores for this process.
+of this package. The step is the one of the official `train_search.py`: alpha by the first-order gradient, the
+perturbation, the weights; with random images, on as many threads as there are cores for this process.
 
     torch/bin/python scripts/official_step.py SmoothDARTS --space=s5 --method=adv
 """

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from sdarts_tf import spaces
 from sdarts_tf.config import SearchConfig
-from sdarts_tf.methods import ingredients
+from sdarts_tf.training.search_step import parse_method
 
 _LARGE_MAP_BYTES = 2**20  # measured: docs/performance.md
 
@@ -68,7 +68,7 @@ def suited(config: SearchConfig, image_shape: tuple[int, int, int] | None) -> Se
 
 def _has_large_maps(config, image_shape):
     """Whether the first cell's map of one edge is large, and not of so few channels that they do not fill a vector."""
-    channels = config.channels // (config.channel_divisor if "pc" in ingredients.split(config.method) else 1)
+    channels = config.channels // parse_method(config).channel_divisor
     examples = config.batch_size // config.accumulate_steps
     height, width, _ = image_shape
     size = tf.as_dtype(config.precision).size
